@@ -71,6 +71,7 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
         &[
             "cxr study new films -o study.toml --reader ann --reader bob -m cases.csv",
             "cxr study new films -o study.toml --reader ann --design independent --washout-days 28",
+            "cxr study new films -o study.toml --reader ann --marks inside -m cases.csv --boxes-column boxes",
         ],
     ),
     (

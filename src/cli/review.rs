@@ -115,7 +115,8 @@ pub enum ReviewFormat {
 /// unaided, over readers and patients as random samples (Obuchowski-Rockette with Hillis' degrees of
 /// freedom; beside it for these readers, for these patients, and by the U-statistics of Gallas); agreement
 /// between readers (Fleiss' and Cohen's kappa, Gwet's AC1, Krippendorff's alpha); each reader's tests; how
-/// often the answer helped and misled, and automation bias.
+/// often the answer helped and misled, and automation bias. In a study with [localisation] in study.toml,
+/// marks are compared with the boxes of the lesions: area under the weighted AFROC curve, by reader and mode.
 ///
 /// The model is positive above its balanced operating point, at the prevalence of its card. A reader who
 /// changed nothing after the answer was shown has two equal calls.
@@ -161,7 +162,16 @@ pub struct Agreement {
     #[arg(long, value_name = "FILE.csv|.parquet")]
     pub table: Option<PathBuf>,
 
-    /// Replace the files of --imrmc, --report and --table if they exist
+    /// Also write each figure: of each reader in each mode, the means, and the differences with their tests
+    #[arg(long, value_name = "FILE.csv|.parquet")]
+    pub figures: Option<PathBuf>,
+
+    /// Also write one row for each mark and how it was scored, and one for each lesion that was missed; for a study with
+    /// [localisation]
+    #[arg(long, value_name = "FILE.csv|.parquet", requires = "study")]
+    pub marks: Option<PathBuf>,
+
+    /// Replace the files of --imrmc, --report, --table, --figures and --marks if they exist
     #[arg(long)]
     pub force: bool,
 
@@ -210,6 +220,16 @@ pub struct Agreement {
         help_heading = "Reference standard"
     )]
     pub patient_column: Option<String>,
+
+    /// Column of lesions' boxes, `x y w h` in fractions of the film, joined by `;`: for the marks of a study with
+    /// [localisation]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires_all = ["manifest", "study"],
+        help_heading = "Reference standard"
+    )]
+    pub boxes_column: Option<String>,
 }
 
 /// The format of a comparison of readers.

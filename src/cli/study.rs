@@ -136,6 +136,15 @@ pub struct NewStudy {
     #[arg(long, value_name = "K")]
     pub readers_per_case: Option<u32>,
 
+    /// Ask for marks with ratings on lesions, by the RULE inside, distance:SHARE or overlap:IOU; LABEL= is needed where
+    /// there are several questions
+    ///
+    /// A mark is a point or a box (key M). It is on a lesion if its point, or the centre of its box, is in the lesion's box
+    /// (inside), is at most SHARE of the film's longer side from the middle of that box (distance), or if it is a box
+    /// whose intersection over union with the lesion's is at least IOU (overlap). SHARE and IOU are above 0 and at most 1.
+    #[arg(long, value_name = "[LABEL=]RULE")]
+    pub marks: Option<String>,
+
     /// Ask for calls only, and not how sure readers are
     #[arg(long)]
     pub no_rating: bool,
@@ -162,6 +171,15 @@ pub struct NewStudy {
         help_heading = "Reference standard"
     )]
     pub label_column: Vec<String>,
+
+    /// Column of lesions' boxes, `x y w h` in fractions of the film, joined by `;`: for --marks
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        requires_all = ["manifest", "marks"],
+        help_heading = "Reference standard"
+    )]
+    pub boxes_column: Option<String>,
 
     /// Replace the two files if they exist
     #[arg(long)]

@@ -123,6 +123,10 @@ pub enum FigureArgument {
     Sensitivity,
     Specificity,
     Auc,
+    /// Of marks on lesions
+    Wafroc,
+    /// Of marks on lesions
+    Afroc,
 }
 
 /// Cases that make one sensitivity or specificity precise enough

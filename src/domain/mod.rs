@@ -10,7 +10,7 @@
 //! | `network_settings`, `recipe`, `onnx`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review`, `review_totals` | a reader's work |
-//! | `spacing`, `mark`, `mark_layer` | marks on a radiograph, and what they measure |
+//! | `spacing`, `mark`, `mark_layer`, `localisation` | marks on a radiograph, what they measure, and when they are on a lesion |
 
 pub mod activation;
 pub mod admission;
@@ -29,6 +29,7 @@ pub mod finding;
 pub mod heat_maps;
 pub mod hex;
 pub mod interpolation;
+pub mod localisation;
 pub mod lung_parts;
 pub mod lungs;
 pub mod mark;
@@ -71,6 +72,7 @@ pub use finding::{
     ScoreKind, percent,
 };
 pub use interpolation::CellPair;
+pub use localisation::{LocalisationFigure, LocalisationRule, thousandths};
 pub use lung_parts::{LungPart, largest_parts, two_lungs};
 pub use lungs::{HeartLines, LungFields, LungMeasures};
 pub use mark::{

@@ -109,6 +109,27 @@ impl FilmBox {
             && (self.left - ON_THE_EDGE..=self.right + ON_THE_EDGE).contains(&point.x)
     }
 
+    /// Its middle.
+    pub fn centre(&self) -> FilmPoint {
+        FilmPoint {
+            x: (self.left + self.right) / 2.0,
+            y: (self.top + self.bottom) / 2.0,
+        }
+    }
+
+    /// Intersection over union with another box, from 0 to 1: the same in fractions of the film as in its pixels.
+    pub fn overlap(&self, other: &FilmBox) -> f64 {
+        let shared = |start: f64, end: f64| (end - start).max(0.0);
+        let across = shared(self.left.max(other.left), self.right.min(other.right));
+        let down = shared(self.top.max(other.top), self.bottom.min(other.bottom));
+        let both = across * down;
+        both / (self.area() + other.area() - both)
+    }
+
+    fn area(&self) -> f64 {
+        (self.right - self.left) * (self.bottom - self.top)
+    }
+
     /// Whether points of the box, or of its edge, are at this height of the film.
     pub fn reaches_row(&self, y: f64) -> bool {
         (self.top - ON_THE_EDGE..=self.bottom + ON_THE_EDGE).contains(&y)

@@ -7,10 +7,12 @@
 //!           ├───► κ, AC₁, α of all readers; κ of each pair             bootstrap over patients
 //!           ├───► Obuchowski 1998, McNemar                             each reader
 //!           └───► helped, misled, automation bias                      bootstrap over patients
+//! MarkedReading ─► (weighted) AFROC ─► Obuchowski-Rockette             marks on lesions, in the primary table
 //! ```
 
 mod agreement;
 mod curves;
+mod localisation;
 mod paired;
 mod primary;
 
@@ -20,8 +22,11 @@ use serde::Serialize;
 
 pub use agreement::{AgreementOfReaders, PairOfReaders};
 pub use curves::{ReaderCurve, curves_of_readers};
+pub use localisation::{
+    LesionCase, LocalisationReport, MarkPlace, MarkScore, MarkedReading, MarksOfReader, PlacedMark,
+};
 pub use paired::PairedReader;
-pub use primary::{ModeComparison, StudyDifference};
+pub use primary::{FigureOfReader, ModeComparison, StudyDifference};
 
 use super::bootstrap;
 use super::readers::ReaderCall;
@@ -31,6 +36,7 @@ use super::statistics::call_changes::{
 };
 use super::statistics::holm::holm;
 use super::statistics::mrmc::imrmc_file;
+use crate::domain::{LocalisationFigure, LocalisationRule};
 
 /// Names of the two modes, in iMRMC's file, too.
 pub const MODES: [&str; 2] = ["aided", "unaided"];
@@ -94,6 +100,23 @@ pub struct ReaderStudyReport {
     pub paired: Vec<PairedReader>,
     /// `None` without a reference standard, and where no image was read in both modes.
     pub changes: Option<ChangesOfCalls>,
+    /// Marks on lesions; `None` where they were not asked for, or there is no reference standard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub localisation: Option<LocalisationReport>,
+}
+
+impl ReaderStudyReport {
+    /// Adds the figure of marks on lesions, as the last of the primary table.
+    pub fn add_localisation(
+        &mut self,
+        rule: LocalisationRule,
+        figure: LocalisationFigure,
+        readings: &[MarkedReading],
+    ) {
+        let (report, comparison) = localisation::localisation(rule, figure, readings);
+        self.localisation = Some(report);
+        self.comparisons.push(comparison);
+    }
 }
 
 /// Calls before and after the answer, of all readers.
@@ -147,11 +170,12 @@ pub fn reader_study(label: &str, readings: &[StudyReading]) -> ReaderStudyReport
             Vec::new()
         },
         changes: is_compared.then(|| changes(readings)),
+        localisation: None,
     }
 }
 
 /// Adjusts the p-values of the primary tables of several questions together (Holm). Each question has two, or three with
-/// ratings.
+/// ratings, and one more with marks.
 pub fn adjust(reports: &mut [ReaderStudyReport]) {
     let comparisons = || reports.iter().flat_map(|report| &report.comparisons);
     let adjusted = holm(&comparisons().map(ModeComparison::p).collect::<Vec<_>>());
@@ -176,10 +200,7 @@ pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<String, Undefined
 }
 
 /// Different names, in the order in which they come.
-fn names<'a>(
-    readings: &'a [StudyReading],
-    of: impl Fn(&'a StudyReading) -> &'a String,
-) -> Vec<&'a str> {
+fn names<'a, R>(readings: &'a [R], of: impl Fn(&'a R) -> &'a String) -> Vec<&'a str> {
     let mut known = HashMap::new();
     for reading in readings {
         let next = known.len();

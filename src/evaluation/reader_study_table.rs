@@ -5,8 +5,8 @@ use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 use super::reader_study::{
-    ChangesOfCalls, Known, ModeComparison, PairedReader, ReaderStudyReport, StudyDifference,
-    StudyEstimate,
+    ChangesOfCalls, Known, LocalisationReport, ModeComparison, PairedReader, ReaderStudyReport,
+    StudyDifference, StudyEstimate,
 };
 use super::report::{Interval, IntervalMethod};
 use super::statistics::call_changes::ChangeCounts;
@@ -14,6 +14,8 @@ use super::tables::{counted, share_with_interval, with_interval};
 
 const NAME: usize = 26;
 const VALUE: usize = 23;
+/// The longest line of a sentence.
+const SENTENCE: usize = 110;
 const UNDEFINED: &str = "n/a";
 /// More readers have too many pairs for a page; JSON has them all.
 const PAIRED_READERS: usize = 6;
@@ -46,6 +48,10 @@ pub fn terminal(report: &ReaderStudyReport) -> String {
         .changes
         .iter()
         .for_each(|found| changes(&mut page, found));
+    report
+        .localisation
+        .iter()
+        .for_each(|found| marks(&mut page, found));
     page.0
 }
 
@@ -55,6 +61,20 @@ impl Page {
     fn line(&mut self, text: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{}", text.trim_end());
+    }
+
+    /// A sentence in as many lines as it needs.
+    fn sentence(&mut self, text: &str) {
+        let mut line = String::from(" ");
+        for word in text.split(' ') {
+            if line.width() + word.width() >= SENTENCE {
+                self.line(&line);
+                line = String::from(" ");
+            }
+            line += " ";
+            line += word;
+        }
+        self.line(&line);
     }
 
     fn row(&mut self, name: &str, cells: &[String]) {
@@ -186,7 +206,7 @@ fn paired(page: &mut Page, readers: &[PairedReader]) {
 fn changes(page: &mut Page, found: &ChangesOfCalls) {
     let counts = &found.counts;
     let heading = ["helped", "misled", "right both times", "wrong both times"].map(str::to_owned);
-    page.row("calls after the answer", &heading);
+    page.row("calls beside the answer", &heading);
     let parts: [(&str, &ChangeCounts); 4] = [
         ("all", &counts.all),
         ("model right", &counts.model_right),
@@ -215,6 +235,67 @@ fn changes(page: &mut Page, found: &ChangesOfCalls) {
             with_interval(bias.value, interval(&bias), 2, " to ")
         ));
     }
+}
+
+fn marks(page: &mut Page, found: &LocalisationReport) {
+    page.line(&format!(
+        "  marks: {} with {}, {} without",
+        counted(found.lesion_images, "image"),
+        counted(found.lesions, "lesion"),
+        found.normal_images,
+    ));
+    for (reason, images) in &found.left_out {
+        page.line(&format!(
+            "  marks: {} left out: {reason}",
+            counted(*images, "image")
+        ));
+    }
+    page.sentence(&format!("A mark is on a lesion if {}.", found.rule));
+    let heading = [found.figure, "lesions marked", "marks on none"];
+    page.row("each reader's marks", &heading.map(str::to_owned));
+    for own in &found.by_reader {
+        let value = match &own.value {
+            Known::Value(value) => format!("{value:.2}"),
+            Known::Undefined { undefined } => format!("{UNDEFINED}: {undefined}"),
+        };
+        let name = format!(
+            "{}, {} ({})",
+            own.reader,
+            own.mode,
+            own.lesion_images + own.normal_images
+        );
+        let on_none = format!(
+            "{} of normal images, {} of others",
+            own.on_normal, own.beside_lesions
+        );
+        page.row(
+            &name,
+            &[
+                value,
+                format!("{} of {}", own.on_lesions, own.lesions),
+                on_none,
+            ],
+        );
+        let others = [
+            (own.again, "again on a lesion"),
+            (own.unrated, "without a rating"),
+            (own.not_taken, "of another kind"),
+            (own.on_left_out, "on images that are left out"),
+        ];
+        let others = others.into_iter().filter(|(count, _)| *count > 0);
+        let others: Vec<String> = others
+            .map(|(count, words)| format!("{count} {words}"))
+            .collect();
+        if !others.is_empty() {
+            page.line(&format!(
+                "    and marks that enter nothing: {}",
+                others.join(", ")
+            ));
+        }
+    }
+    page.line(
+        "  Marks of images with lesions that are on none of them do not enter the figure either.",
+    );
 }
 
 fn share(found: &Known<StudyEstimate>) -> String {

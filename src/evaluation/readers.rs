@@ -138,9 +138,11 @@ pub fn compare(reviewer: &str, label: &str, reads: &[ReaderCall]) -> ReaderCompa
         .flat_map(|statistic| CallSource::ALL.map(|subject| (statistic, subject)))
         .filter(|(statistic, subject)| is_asked(*statistic, *subject))
         .collect();
+    let kinds = KindsOfReading::of(reads);
     let values = |weights: &[f64]| -> Vec<Option<f64>> {
+        let weights = kinds.weights(weights);
         let all = asked.iter();
-        all.map(|(statistic, subject)| value(*statistic, *subject, reads, weights))
+        all.map(|(statistic, subject)| value(*statistic, *subject, &kinds.first, &weights))
             .collect()
     };
     let bounds = intervals(&owner, patients.len(), asked.len(), values);
@@ -170,6 +172,41 @@ pub fn compare(reviewer: &str, label: &str, reads: &[ReaderCall]) -> ReaderCompa
                 }
             })
             .collect(),
+    }
+}
+
+/// Images with the same calls, answer and reference standard are alike to every statistic. There are 81 kinds at most, so a
+/// draw is one pass over the images, however many statistics it has.
+struct KindsOfReading {
+    /// One image of each kind.
+    first: Vec<ReaderCall>,
+    /// The kind of each image.
+    own: Vec<usize>,
+}
+
+impl KindsOfReading {
+    fn of(reads: &[ReaderCall]) -> Self {
+        let (mut known, mut first) = (HashMap::new(), Vec::new());
+        let own = reads.iter().map(|read| {
+            let kind = (read.unaided, read.aided, read.model, read.truth);
+            *known.entry(kind).or_insert_with(|| {
+                first.push(read.clone());
+                first.len() - 1
+            })
+        });
+        KindsOfReading {
+            own: own.collect(),
+            first,
+        }
+    }
+
+    /// The sum of the weights of each kind. Weights are counts of draws, so that no rounding depends on their order.
+    fn weights(&self, of_images: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.first.len()];
+        for (kind, weight) in self.own.iter().zip(of_images) {
+            sums[*kind] += weight;
+        }
+        sums
     }
 }
 

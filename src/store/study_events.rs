@@ -102,28 +102,8 @@ impl Store {
         detail: &str,
         at: SystemTime,
     ) -> Result<(), StoreError> {
-        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        self.write(|change| {
-            let (log_rows, log_head): (i64, Hash) =
-                change.query_row("SELECT rows, head FROM chain", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
-            let last = change.query_row(
-                "SELECT id, hash FROM study_event ORDER BY id DESC LIMIT 1",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            );
-            let (id, previous): (i64, Hash) = last.optional()?.unwrap_or_default();
-            let event = EventRow {
-                id: id + 1,
-                at_ms,
-                texts: [study, reader, event, detail].map(str::to_owned),
-                log_rows,
-                log_head: log_head.to_vec(),
-            };
-            event.insert(change, &previous)
-        })
+        let texts = [study, reader, event, detail];
+        self.write(|change| append(change, texts, at))
     }
 
     /// Begins a study, unless one has begun in this store. Returns the digest of the study that has.
@@ -136,12 +116,19 @@ impl Store {
         registration: &StudyRegistration,
         at: SystemTime,
     ) -> Result<String, StoreError> {
-        if let Some(begun) = self.study_begun()? {
-            return Ok(begun.0);
-        }
         let detail = serde_json::to_string(registration).unwrap_or_default();
-        self.note_study_event(study, "", BEGUN, &detail, at)?;
-        Ok(study.to_owned())
+        // Two sittings may open at the same moment: asked and written in one transaction, the study begins once.
+        self.write(|change| {
+            const SQL: &str = "SELECT study FROM study_event WHERE event = ? ORDER BY id LIMIT 1";
+            let begun: Option<String> = change
+                .query_row(SQL, [BEGUN], |row| row.get(0))
+                .optional()?;
+            if let Some(begun) = begun {
+                return Ok(begun);
+            }
+            append(change, [study, "", BEGUN, &detail], at)?;
+            Ok(study.to_owned())
+        })
     }
 
     /// The digest and the registration of the study that has begun in this store.
@@ -225,6 +212,30 @@ impl Store {
     pub fn verify_study_events(&self) -> Result<StudyAudit, StoreError> {
         self.read(verify(&self.connection))
     }
+}
+
+/// Appends an event: its study, reader, word and detail.
+fn append(change: &Transaction, texts: [&str; 4], at: SystemTime) -> rusqlite::Result<()> {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let (log_rows, log_head): (i64, Hash) =
+        change.query_row("SELECT rows, head FROM chain", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let last = change.query_row(
+        "SELECT id, hash FROM study_event ORDER BY id DESC LIMIT 1",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    );
+    let (id, previous): (i64, Hash) = last.optional()?.unwrap_or_default();
+    let event = EventRow {
+        id: id + 1,
+        at_ms,
+        texts: texts.map(str::to_owned),
+        log_rows,
+        log_head: log_head.to_vec(),
+    };
+    event.insert(change, &previous)
 }
 
 const COLUMNS: &str = "id, at_ms, study, reader, event, detail, log_rows, log_head, previous, hash";
@@ -394,6 +405,28 @@ mod tests {
         assert_eq!(calls[0].image, entry(1, "agree").image.sha256);
         call(&mut store, 3, "d1");
         assert_eq!(store.open_study().unwrap(), None);
+        assert_eq!(store.verify_study_events().unwrap().faults, [""; 0]);
+    }
+
+    /// Two readers whose sittings open at the same moment begin one study.
+    #[test]
+    fn sittings_at_the_same_moment_begin_a_study_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sqlite");
+        drop(Store::open(&path).unwrap());
+        let start = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut store = Store::open(&path).unwrap();
+                    start.wait();
+                    let begun = store.begin_study("d1", &registration(), UNIX_EPOCH);
+                    assert_eq!(begun.unwrap(), "d1");
+                });
+            }
+        });
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.study_events().unwrap().len(), 1);
         assert_eq!(store.verify_study_events().unwrap().faults, [""; 0]);
     }
 

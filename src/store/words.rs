@@ -8,8 +8,8 @@ use rusqlite::{Row, params_from_iter};
 use serde_json::Value;
 
 use super::place::{bytes_of, path_from};
-use super::{Store, StoreError, calls, json_column, opinion};
-use crate::domain::{ImageIdentity, Opinion, Uids};
+use super::{Store, StoreError, calls, json_column, opinion, stored_mark};
+use crate::domain::{ImageIdentity, Mark, Opinion, Uids};
 
 /// A reader's opinion of an image now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,30 @@ impl Store {
             paths.push(path_from(row.get(0)?));
         }
         Ok(places)
+    }
+
+    /// The marks of a reader on an image when the reader first called it, by reader and SHA-256 of the image. Only images
+    /// with marks then are there.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn marks_at_first_calls(&self) -> Result<HashMap<(String, String), Vec<Mark>>, StoreError> {
+        // The columns beside min() are from the same row (sqlite.org/lang_select.html#bareagg).
+        const SQL: &str = "SELECT reviewer, image, marks, min(id) FROM review
+            WHERE calls IS NOT NULL GROUP BY reviewer, image";
+        let read = self.connection.prepare(SQL).and_then(|mut statement| {
+            let mut found = HashMap::new();
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let marks: Option<String> = row.get(2)?;
+                let marks = marks.and_then(|text| stored_mark::read(&text));
+                if let Some(marks) = marks.filter(|marks| !marks.is_empty()) {
+                    found.insert((row.get(0)?, row.get(1)?), marks);
+                }
+            }
+            Ok(found)
+        });
+        self.read(read)
     }
 
     /// Calls `each` with the last review of every image by every reader, sorted by path and reader. With

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use raw::RawStudy;
 
+use crate::domain::{LocalisationFigure, LocalisationRule};
+
 /// The most readers of a study.
 const MOST_READERS: usize = 1_000;
 /// The most questions: each has a key.
@@ -122,6 +124,20 @@ pub struct ReferenceFile {
     pub root: Option<PathBuf>,
 }
 
+/// Marks with ratings on the lesions of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalisationTask {
+    /// One of the questions.
+    pub question: String,
+    /// Column of lesions' boxes in the reference standard, as `--boxes-column` of `cxr evaluate` takes it; `None` where
+    /// the study has no reference standard.
+    pub boxes_column: Option<String>,
+    /// When a mark is on a lesion.
+    pub rule: LocalisationRule,
+    /// What is compared.
+    pub figure: LocalisationFigure,
+}
+
 /// The plan of a reader study.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StudyFile {
@@ -157,6 +173,8 @@ pub struct StudyFile {
     pub cases: PinnedFile,
     /// The reference standard, if there is one.
     pub reference: Option<ReferenceFile>,
+    /// Marks on lesions, if they are asked for.
+    pub localisation: Option<LocalisationTask>,
 }
 
 impl StudyFile {

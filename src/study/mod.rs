@@ -19,8 +19,8 @@ pub use assignment::{ReadingList, reading_lists};
 pub use cases::{CaseList, CaseListFault, ListedCase};
 pub use consensus::{DecisionKind, NamedCall, PanelDecision, decide};
 pub use file::{
-    FirstMode, HiddenFacts, PinnedFile, RatingScale, ReferenceFile, StudyDesign, StudyFault,
-    StudyFile, is_reader_name,
+    FirstMode, HiddenFacts, LocalisationTask, PinnedFile, RatingScale, ReferenceFile, StudyDesign,
+    StudyFault, StudyFile, is_reader_name,
 };
 pub use order::reading_order;
 pub use schedule::{

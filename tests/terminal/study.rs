@@ -332,6 +332,223 @@ fn edits_are_found(study: &StudyFolder) {
     );
 }
 
+/// Lesions of two films, by file: in the middle, where a mark begins, and in a corner.
+const LESIONS: [(&str, &str); 2] = [
+    ("pneumonia_1.png", "0.4 0.4 0.2 0.2"),
+    ("covid_like_1.webp", "0.05 0.05 0.1 0.1"),
+];
+
+impl StudyFolder {
+    /// A sequential study of marks in the boxes of its reference standard.
+    fn of_marks() -> Self {
+        let study = StudyFolder::new();
+        let mut manifest = String::from("path,Pneumonia,boxes\n");
+        for (name, is_positive) in FILMS {
+            let boxes = LESIONS.iter().find(|lesion| lesion.0 == name);
+            let boxes = boxes.map_or("", |lesion| lesion.1);
+            manifest += &format!("films/{name},{},{boxes}\n", u8::from(is_positive));
+        }
+        fs::write(study.path("cases.csv"), manifest).unwrap();
+        study.make(&[
+            "--reader",
+            "ann",
+            "--reader",
+            "bob",
+            "--seed",
+            "7",
+            "--marks",
+            "inside",
+            "--boxes-column",
+            "boxes",
+        ]);
+        study
+    }
+
+    /// The file of each case, in the order of a reader.
+    fn order(&self, number: usize) -> Vec<String> {
+        let folder = self.path(&format!("study.sittings/{number}-sequential"));
+        let mut links: Vec<PathBuf> = fs::read_dir(folder)
+            .unwrap()
+            .map(|link| link.unwrap().path())
+            .collect();
+        links.sort();
+        let name = |link: PathBuf| fs::read_link(link).unwrap().file_name().unwrap().to_owned();
+        let names = links.into_iter().map(name);
+        names.map(|name| name.into_string().unwrap()).collect()
+    }
+}
+
+/// A mark in the middle of the film, and its rating.
+fn mark(session: &Session, rating: &str) {
+    session.press("M");
+    session.wait_for_text("r ruler");
+    session.press("p");
+    session.wait_for_text("the place");
+    session.press("\r");
+    session.wait_for_text("how sure, 0 to 100");
+    session.press(rating);
+    session.wait_for_text(&format!("rating: {rating} "));
+    session.press("\r");
+    session.wait_for_text(&format!("{rating} %"));
+    session.press("M");
+    session.wait_for_text("Findings");
+}
+
+fn call(session: &Session, key: &str, number: usize) {
+    ask(session);
+    session.press(key);
+    session.wait_for_text("[x]");
+    session.press("\r");
+    session.wait_for_mark('c', &format!("{number}."));
+}
+
+/// Marks that were made before the call count unaided, and those that stand at the end count aided. By hand: Ann marks the
+/// lesion in the middle with 80, and one normal film with 30. Of the two normal films, the lesion wins against both, and
+/// the one that was not marked ties with one: (2 + ½) / 4. Beside the answer she takes the mark of the normal film back, and
+/// marks the other film beside its lesion: (2 + ½ + ½) / 4. Bob marks nothing: ½.
+#[test]
+fn marks_of_a_sitting_become_the_figure_of_marks_on_lesions() {
+    let study = StudyFolder::of_marks();
+    let check = text(&study.run(&["study", "check", "study.toml"]).stdout);
+    assert!(
+        check.contains("marks      Pneumonia: 2 cases with 2 lesions, 2 without"),
+        "{check}"
+    );
+    let mut session = study.open("ann");
+    session.wait_for_cursor("1.");
+    let order = study.order(1);
+    for (number, name) in (1..).zip(&order) {
+        session.wait_for_cursor(&format!("{number}."));
+        session.wait_for("a radiograph", |session| session.painted_cells() > 200);
+        match name.as_str() {
+            "pneumonia_1.png" => mark(&session, "80"),
+            "clear_1.png" => mark(&session, "30"),
+            _ => {}
+        }
+        let sees = name.starts_with("pneu") || name.starts_with("covid");
+        call(&session, if sees { "1" } else { "0" }, number);
+        match name.as_str() {
+            "covid_like_1.webp" => mark(&session, "60"),
+            "clear_1.png" => {
+                session.press("M");
+                session.wait_for_text("30 %");
+                session.press("\t");
+                session.wait_for_text("▸1 point");
+                session.press("x");
+                session.wait_for_text("no marks on this image yet");
+                session.press("M");
+            }
+            _ => {}
+        }
+        session.press("\t");
+    }
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+    let mut session = study.open("bob");
+    for number in 1..=FILMS.len() {
+        session.wait_for_cursor(&format!("{number}."));
+        session.wait_for("a radiograph", |session| session.painted_cells() > 200);
+        call(&session, "0", number);
+        session.press("\t");
+    }
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
+    marks_are_compared(&study);
+}
+
+fn marks_are_compared(study: &StudyFolder) {
+    let agreement = ["agreement", "--study", "study.toml"];
+    let all = [
+        "--format",
+        "json",
+        "--report",
+        "study.html",
+        "--figures",
+        "figures.csv",
+        "--marks",
+        "marks.csv",
+    ];
+    let report = study.run(&[&agreement[..], &all].concat());
+    assert!(report.status.success(), "{}", text(&report.stderr));
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let found = &report["studies"][0];
+    let figure = found["comparisons"].as_array().unwrap().last().unwrap();
+    assert_eq!(figure["figure"], "wAFROC");
+    let difference = figure["difference"]["value"].as_f64().unwrap();
+    assert!((difference - 0.0625).abs() < 1e-12, "{difference}");
+    let marks = &found["localisation"];
+    assert_eq!(
+        (&marks["lesion_images"], &marks["normal_images"]),
+        (&2.into(), &2.into())
+    );
+    for (at, value, on_lesions, on_normal, beside) in [
+        (0, 0.75, 1, 0, 1),
+        (1, 0.625, 1, 1, 0),
+        (2, 0.5, 0, 0, 0),
+        (3, 0.5, 0, 0, 0),
+    ] {
+        let own = &marks["by_reader"][at];
+        assert_eq!(own["value"], value, "{own}");
+        let counts = [
+            &own["on_lesions"],
+            &own["on_normal"],
+            &own["beside_lesions"],
+        ];
+        assert_eq!(
+            counts,
+            [&on_lesions.into(), &on_normal.into(), &Value::from(beside)]
+        );
+    }
+    let table = fs::read_to_string(study.path("marks.csv")).unwrap();
+    let rows = || table.lines().skip(1);
+    let count = |word: &str| rows().filter(|line| line.contains(word)).count();
+    // Two lesions in two modes by two readers, of which Ann marked one in each.
+    assert_eq!(
+        (count(",lesion,"), count(",missed,"), count(",no lesion,")),
+        (2, 6, 2),
+        "{table}"
+    );
+    let figures = fs::read_to_string(study.path("figures.csv")).unwrap();
+    assert!(
+        figures.contains("Pneumonia,wAFROC,4,ann,unaided,,0.625000,"),
+        "{figures}"
+    );
+    assert!(
+        figures.contains("Pneumonia,wAFROC,4,,aided - unaided,random readers and cases,0.062500,"),
+        "{figures}"
+    );
+    let page = fs::read_to_string(study.path("study.html")).unwrap();
+    assert!(page.contains("<td>wAFROC</td>") && page.contains("<td>0.625</td>"));
+    for table in ["figures.parquet", "marks.parquet"] {
+        let option = format!("--{}", table.split_once('.').unwrap().0);
+        let written = study.run(&[&agreement[..], &[&option, table]].concat());
+        assert!(written.status.success(), "{}", text(&written.stderr));
+        assert!(fs::read(study.path(table)).unwrap().starts_with(b"PAR1"));
+        let text = text(&written.stdout);
+        assert!(
+            text.contains("each reader's marks") && text.contains("wAFROC by U-statistics: n/a")
+        );
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 130),
+            "{text}"
+        );
+    }
+    // Nothing is replaced, and a table by other means has no boxes unless they are named.
+    let again = study.run(&[&agreement[..], &["--marks", "marks.csv"]].concat());
+    assert_eq!(again.status.code(), Some(2));
+    let columns = ["-m", "cases.csv", "--label-column", "Pneumonia=Pneumonia"];
+    let without = study.run(&[&agreement[..], &columns].concat());
+    assert!(without.status.success() && !text(&without.stdout).contains("wAFROC"));
+    assert!(text(&without.stdout).contains("No figure of marks"));
+    let boxes = ["--boxes-column", "boxes"];
+    let with = study.run(&[&agreement[..], &columns, &boxes].concat());
+    assert!(
+        text(&with.stdout).contains("wAFROC (4)"),
+        "{}",
+        text(&with.stderr)
+    );
+}
+
 /// The wash-out is enforced, and the attempt is in the log.
 #[test]
 fn the_second_sitting_waits_for_the_wash_out() {

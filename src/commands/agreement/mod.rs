@@ -1,5 +1,7 @@
 //! `cxr agreement`: blinded readers compared with the model and with the reference standard.
 
+mod figures;
+mod localisation;
 mod outputs;
 mod page;
 mod references;
@@ -13,6 +15,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use self::localisation::MarkedStudy;
 use self::outputs::Outputs;
 use self::references::ReferenceCases;
 use self::study::{ImrmcFile, studies};
@@ -24,8 +27,9 @@ use super::shared::{SOME_FAILED, Usage, complain, named, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
-use crate::domain::{BlindedReading, Call, ImageIdentity, PatientIdentity, ReadingMode};
+use crate::domain::{BlindedReading, Call, ImageIdentity, Mark, PatientIdentity, ReadingMode};
 use crate::evaluation::BinaryQuestion;
+use crate::evaluation::reader_study::ReaderStudyReport;
 use crate::evaluation::reader_study_table;
 use crate::evaluation::reader_tables::terminal;
 use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare};
@@ -67,19 +71,55 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
     }
     let imrmc = ImrmcFile::of(arguments, &labels(&readings))?;
     let references = match reference_of(arguments, study.as_ref())? {
-        Some(asked) => ReferenceCases::read(&asked, &labels(&readings))?,
+        Some(asked) => {
+            let boxes = boxes_column(arguments, study.as_ref());
+            ReferenceCases::read(&asked, &labels(&readings), boxes)?
+        }
         None => ReferenceCases::default(),
     };
     references.complain_of(readings.iter().map(|reading| &reading.word.image));
     if let Some(file) = imrmc {
         file.write(&readings, &references)?;
     }
-    outputs.write(study.as_ref(), &readings, &references, &log)?;
+    let marked = MarkedStudy::of(study.as_ref(), &readings, &references);
+    let asks_for_marks = study
+        .as_ref()
+        .is_some_and(|study| study.file.localisation.is_some());
+    let compared = ComparedReadings {
+        studies: studies(&readings, &references, marked.as_ref()),
+        are_marks_left: asks_for_marks && marked.is_none(),
+        readings,
+        references,
+        log,
+    };
+    outputs.write(study.as_ref(), &compared, marked.as_ref())?;
     let page = match arguments.format {
-        AgreementFormat::Text => text(&readings, &references, &log),
-        AgreementFormat::Json => format!("{:#}\n", as_json(&readings, &references, &log)),
+        AgreementFormat::Text => text(&compared),
+        AgreementFormat::Json => format!("{:#}\n", as_json(&compared)),
     };
     print(&Printable::page(&page))
+}
+
+/// Readings beside the reference standard, and what they show.
+struct ComparedReadings {
+    readings: Vec<ReaderRow>,
+    references: ReferenceCases,
+    /// One for each label.
+    studies: Vec<ReaderStudyReport>,
+    /// Whether the study asks for marks, and there are no boxes to compare them with.
+    are_marks_left: bool,
+    log: LogState,
+}
+
+/// The column of lesions' boxes: that of `--boxes-column`, or that of the study where the reference standard is the study's.
+fn boxes_column<'a>(
+    arguments: &'a cli::Agreement,
+    study: Option<&'a LoadedStudy>,
+) -> Option<&'a str> {
+    match &arguments.manifest {
+        Some(_) => arguments.boxes_column.as_deref(),
+        None => study?.file.localisation.as_ref()?.boxes_column.as_deref(),
+    }
 }
 
 /// The reference standard that `--manifest` names, or else that of the study.
@@ -116,11 +156,16 @@ pub fn summarise(wanted: &ReadingSelection) -> Result<ExitCode> {
     match readings(wanted)? {
         None => Ok(ExitCode::from(SOME_FAILED)),
         Some(readings) if readings.rows.is_empty() => Ok(ExitCode::SUCCESS),
-        Some(StoredReadings { rows, log }) => print(&Printable::page(&text(
-            &rows,
-            &ReferenceCases::default(),
-            &log,
-        ))),
+        Some(StoredReadings { rows, log }) => {
+            let references = ReferenceCases::default();
+            print(&Printable::page(&text(&ComparedReadings {
+                studies: studies(&rows, &references, None),
+                are_marks_left: false,
+                readings: rows,
+                references,
+                log,
+            })))
+        }
     }
 }
 
@@ -140,6 +185,8 @@ struct ReaderRow {
     cluster: String,
     /// Whether the reader had seen the answer before, so that the reading was not blinded.
     was_seen: bool,
+    /// The marks of each mode that was read: aided, unaided.
+    marks: [Option<Vec<Mark>>; 2],
 }
 
 /// What the log holds.
@@ -221,10 +268,14 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
             Ok::<_, anyhow::Error>(())
         })??;
         let seen = store.answers_seen()?;
+        let mut first = store.marks_at_first_calls()?;
         let found = found.into_iter();
         let readings = found.map(|(word, blinded)| {
             let key = (word.reviewer.clone(), word.image.sha256.clone());
-            reading(store, word, blinded, seen.contains(&key))
+            let first = first.remove(&key).unwrap_or_default();
+            let marks = marks(&blinded, first, &word.opinion.marks);
+            let found = reading(store, word, blinded, seen.contains(&key))?;
+            Ok::<_, anyhow::Error>(ReaderRow { marks, ..found })
         });
         let readings = readings.collect::<Result<_>>()?;
         Ok(Some(StoredReadings {
@@ -232,6 +283,19 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
             log,
         }))
     })
+}
+
+/// The marks that belong to a reading: aided, unaided. In the sequential mode the unaided ones are those that stood when the
+/// reader made the first call; all others are the last ones.
+fn marks(blinded: &BlindedReading, first: Vec<Mark>, last: &[Mark]) -> [Option<Vec<Mark>>; 2] {
+    let unaided = match blinded.mode {
+        ReadingMode::Sequential => first,
+        ReadingMode::Unaided | ReadingMode::Aided => last.to_vec(),
+    };
+    [
+        blinded.beside_answer().map(|_| last.to_vec()),
+        blinded.unaided.as_ref().map(|_| unaided),
+    ]
 }
 
 /// The readings of one image by one reader in two sittings apart become one. They have the reader's own name then.
@@ -267,6 +331,9 @@ impl ReaderRow {
         let (own, others) = (&mut self.blinded, other.blinded);
         own.unaided = own.unaided.take().or(others.unaided);
         own.aided = own.aided.take().or(others.aided);
+        for (own, other) in self.marks.iter_mut().zip(other.marks) {
+            *own = own.take().or(other);
+        }
         own.mode = ReadingMode::Aided;
         self.was_seen |= other.was_seen;
         if self.model.is_empty() && self.withheld.is_empty() {
@@ -302,6 +369,7 @@ fn reading(
         cluster: String::new(),
         // Beside the answer, it does not matter that it was seen.
         was_seen: was_seen && blinded.mode != ReadingMode::Aided,
+        marks: [None, None],
         word,
         blinded,
     })
@@ -429,11 +497,20 @@ fn read(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> Reader
     }
 }
 
-fn text(readings: &[ReaderRow], references: &ReferenceCases, log: &LogState) -> String {
+fn text(compared: &ComparedReadings) -> String {
+    let ComparedReadings {
+        readings,
+        references,
+        log,
+        ..
+    } = compared;
     let mut page = String::new();
-    for study in studies(readings, references) {
-        page += &reader_study_table::terminal(&study);
+    for study in &compared.studies {
+        page += &reader_study_table::terminal(study);
         page += "\n";
+    }
+    if compared.are_marks_left {
+        page += "No figure of marks: the reference standard has no boxes of lesions (--boxes-column names their column).\n\n";
     }
     for reviewer in reviewers(readings) {
         let (unaided, aided) = times(readings, reviewer);
@@ -485,7 +562,14 @@ fn from_cache(readings: &[ReaderRow]) -> usize {
     readings.iter().filter(|reading| reading.from_cache).count()
 }
 
-fn as_json(readings: &[ReaderRow], references: &ReferenceCases, log: &LogState) -> Value {
+fn as_json(compared: &ComparedReadings) -> Value {
+    let ComparedReadings {
+        readings,
+        references,
+        studies,
+        log,
+        ..
+    } = compared;
     let milliseconds = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
     let times = reviewers(readings).into_iter().map(|reviewer| {
         let (unaided, aided) = times(readings, reviewer);
@@ -499,7 +583,7 @@ fn as_json(readings: &[ReaderRow], references: &ReferenceCases, log: &LogState) 
     let without: BTreeMap<String, Vec<String>> = without_answer(readings).into_iter().collect();
     json!({
         "reviewers": Value::Object(times.collect()),
-        "studies": studies(readings, references),
+        "studies": studies,
         "comparisons": comparisons(readings, references),
         "readings": readings.len(),
         "log": log.as_json(),

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::figures;
+use super::localisation::{self, MarkedStudy};
 use super::page::{StudyReportContents, report_page};
 use super::references::ReferenceCases;
-use super::study::{of_label, studies};
-use super::{LogState, ReaderRow, labels, read, text};
+use super::study::of_label;
+use super::{ComparedReadings, ReaderRow, labels, read, text};
 use crate::cli;
 use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
 use crate::commands::shared::study::LoadedStudy;
@@ -36,6 +38,8 @@ const COLUMNS: [&str; 13] = [
 pub struct Outputs<'a> {
     report: Option<&'a Path>,
     table: Option<(&'a Path, TableFormat)>,
+    figures: Option<(&'a Path, TableFormat)>,
+    marks: Option<(&'a Path, TableFormat)>,
     manifest: Option<&'a Path>,
     force: bool,
 }
@@ -51,22 +55,17 @@ impl<'a> Outputs<'a> {
                 path_text(path)
             )));
         }
-        let table = arguments.table.as_deref().map(|path| {
-            let format = TableFormat::of(None, Some(path));
-            format
-                .map(|format| (path, format))
-                .map_err(|error| Usage::error(error.to_string()))
-        });
         let outputs = Outputs {
             report,
-            table: table.transpose()?,
+            table: table_of(arguments.table.as_deref())?,
+            figures: table_of(arguments.figures.as_deref())?,
+            marks: table_of(arguments.marks.as_deref())?,
             manifest: arguments.manifest.as_deref(),
             force: arguments.force,
         };
-        for path in report
-            .into_iter()
-            .chain(outputs.table.map(|(path, _)| path))
-        {
+        let tables = [outputs.table, outputs.figures, outputs.marks];
+        let tables = tables.into_iter().flatten().map(|(path, _)| path);
+        for path in report.into_iter().chain(tables) {
             refuse_to_replace(path, arguments.force)?;
         }
         Ok(outputs)
@@ -75,16 +74,40 @@ impl<'a> Outputs<'a> {
     /// Writes them.
     ///
     /// # Errors
-    /// If one of them cannot be written.
+    /// [`Usage`], if marks are asked for where there is nothing to score them by; or if one of the files cannot be written.
     pub fn write(
         &self,
         study: Option<&LoadedStudy>,
-        readings: &[ReaderRow],
-        references: &ReferenceCases,
-        log: &LogState,
+        compared: &ComparedReadings,
+        marked: Option<&MarkedStudy>,
     ) -> Result<()> {
+        let ComparedReadings {
+            readings,
+            references,
+            studies,
+            log,
+            ..
+        } = compared;
+        let marks = match (self.marks, marked) {
+            (None, _) => None,
+            (Some((path, format)), Some(marked)) => Some((path, format, marked)),
+            (Some(_), None) => {
+                return Err(Usage::error(
+                    "--marks: marks are scored in a study whose study.toml has [localisation], with a reference standard \
+                     that has boxes",
+                ));
+            }
+        };
         if let Some((path, format)) = self.table {
             let bytes = table_bytes(format, &COLUMNS, &rows(readings, references))?;
+            write_whole(path, &bytes, self.force)?;
+        }
+        if let Some((path, format)) = self.figures {
+            let bytes = table_bytes(format, &figures::COLUMNS, &figures::rows(studies))?;
+            write_whole(path, &bytes, self.force)?;
+        }
+        if let Some((path, format, marked)) = marks {
+            let bytes = table_bytes(format, &localisation::COLUMNS, &marked.rows())?;
             write_whole(path, &bytes, self.force)?;
         }
         if let (Some(path), Some(study)) = (self.report, study) {
@@ -92,11 +115,11 @@ impl<'a> Outputs<'a> {
             let page = report_page(&StudyReportContents {
                 study,
                 readings,
-                studies: &studies(readings, references),
+                studies,
                 of_labels: of_labels
                     .map(|label| (of_label(readings, &label, references), label))
                     .collect(),
-                text: &text(readings, references, log),
+                text: &text(compared),
                 log,
                 manifest_sha256: self
                     .manifest
@@ -107,6 +130,18 @@ impl<'a> Outputs<'a> {
             write_whole(path, page.as_bytes(), self.force)?;
         }
         Ok(())
+    }
+}
+
+/// The format that the ending of a table names.
+///
+/// # Errors
+/// [`Usage`], if it names none.
+fn table_of(path: Option<&Path>) -> Result<Option<(&Path, TableFormat)>> {
+    let Some(path) = path else { return Ok(None) };
+    match TableFormat::of(None, Some(path)) {
+        Ok(format) => Ok(Some((path, format))),
+        Err(error) => Err(Usage::error(error.to_string())),
     }
 }
 

@@ -11,8 +11,8 @@ use crate::commands::shared::study::LoadedStudy;
 use crate::domain::ReadingMode;
 use crate::evaluation::plots::lines::{ChartLine, LineChart, line_chart};
 use crate::evaluation::reader_study::{
-    Known, ModeComparison, ReaderStudyReport, StudyDifference, StudyEstimate, StudyReading,
-    curves_of_readers,
+    Known, LocalisationReport, ModeComparison, ReaderStudyReport, StudyDifference, StudyEstimate,
+    StudyReading, curves_of_readers,
 };
 use crate::export::path_text;
 use crate::study::{RatingScale, StudyDesign, modes};
@@ -65,6 +65,9 @@ pub fn report_page(contents: &StudyReportContents) -> Result<String> {
         html.element("<h2>", &report.label, "</h2>\n");
         primary(&mut html, report);
         chart(&mut html, contents, &report.label)?;
+        if let Some(found) = &report.localisation {
+            marks(&mut html, found);
+        }
     }
     html.markup("<h2>All tables</h2>\n").lines(contents.text);
     methods(&mut html, contents);
@@ -299,6 +302,88 @@ fn chart(html: &mut Html, contents: &StudyReportContents, label: &str) -> Result
     Ok(())
 }
 
+/// What each reader marked in each mode. Every row adds up.
+fn marks(html: &mut Html, found: &LocalisationReport) {
+    html.element(
+        "<p>",
+        &format!(
+            "Marks: {} images with {} lesions and {} without. A mark is on a lesion if {}.",
+            found.lesion_images, found.lesions, found.normal_images, found.rule
+        ),
+        "</p>\n",
+    );
+    for (reason, images) in &found.left_out {
+        html.element(
+            "<p>",
+            &format!("{images} images left out: {reason}."),
+            "</p>\n",
+        );
+    }
+    html.markup("<table>\n");
+    html.row([
+        "reader",
+        "mode",
+        found.figure,
+        "lesions read",
+        "marked",
+        "missed",
+        "marks on a lesion again",
+        "on normal images",
+        "beside lesions",
+        "without a rating",
+        "of another kind",
+        "on images left out",
+    ]);
+    for own in &found.by_reader {
+        let value = match &own.value {
+            Known::Value(value) => format!("{value:.3}"),
+            Known::Undefined { undefined } => format!("n/a: {undefined}"),
+        };
+        let numbers = [
+            own.lesions,
+            own.on_lesions,
+            own.lesions - own.on_lesions,
+            own.again,
+            own.on_normal,
+            own.beside_lesions,
+            own.unrated,
+            own.not_taken,
+            own.on_left_out,
+        ];
+        let words = [own.reader.clone(), own.mode.to_owned(), value];
+        html.row(
+            words
+                .into_iter()
+                .chain(numbers.map(|number| number.to_string())),
+        );
+    }
+    html.markup("</table>\n");
+    html.element(
+        "<p class=\"small\">",
+        &format!(
+            "{}: area under the (weighted) alternative free-response curve, by reader; the table above compares the modes. Only \
+             lesions and the highest mark of each normal image enter it.",
+            found.figure
+        ),
+        "</p>\n",
+    );
+}
+
+/// The sentence of the methods about marks; nothing where they were not asked for.
+fn methods_of_marks(contents: &StudyReportContents) -> String {
+    let Some(task) = &contents.study.file.localisation else {
+        return String::new();
+    };
+    format!(
+        " Readers marked the lesions of {}, each mark with a rating from 0 to 100. A mark was on a lesion if {}; of several \
+         marks on a lesion the highest counted. The figure of merit was the area under the {} curve (Chakraborty and Berbaum \
+         2004; Chakraborty and Zhai 2016).",
+        task.question,
+        task.rule.words(),
+        task.figure.word()
+    )
+}
+
 fn methods(html: &mut Html, contents: &StudyReportContents) {
     let file = &contents.study.file;
     let design = match file.design {
@@ -326,7 +411,7 @@ fn methods(html: &mut Html, contents: &StudyReportContents) {
              and order of cases were drawn from the seed {}. Names of files were hidden{}{}. Sensitivity, specificity \
              and areas were compared by the analysis of variance of Obuchowski and Rockette with the degrees of freedom of \
              Hillis, readers and patients as random samples, with covariances by the jackknife over patients; p-values of \
-             all primary results were adjusted by Holm. Other intervals are by bootstrap over patients. All figures are by \
+             all primary results were adjusted by Holm. Other intervals are by bootstrap over patients.{} All figures are by \
              cxr {}.",
             file.readers.len(),
             contents.study.list.cases.len(),
@@ -334,6 +419,7 @@ fn methods(html: &mut Html, contents: &StudyReportContents) {
             file.seed,
             if file.hide.identity { ", patients' names and identifiers too" } else { "" },
             if file.hide.header { ", DICOM headers too" } else { "" },
+            methods_of_marks(contents),
             env!("CARGO_PKG_VERSION")
         ),
         "</p>\n",

@@ -46,13 +46,17 @@ enum Join {
 }
 
 impl ReferenceCases {
-    /// Reads the manifest of the options.
+    /// Reads the manifest of the options, and the column `boxes` of it, if there is one.
     ///
     /// # Errors
-    /// As [`cases::read`].
-    pub fn read(asked: &cli::CaseArguments, labels: &[String]) -> Result<Self> {
+    /// As [`cases::read_with_boxes`].
+    pub fn read(
+        asked: &cli::CaseArguments,
+        labels: &[String],
+        boxes: Option<&str>,
+    ) -> Result<Self> {
         let root = cases::root(asked);
-        let cases = cases::read(asked, &[], labels)?.cases;
+        let cases = cases::read_with_boxes(asked, &[], labels, boxes)?.cases;
         let files: Vec<PathBuf> = cases.iter().map(|case| cases::file(&root, case)).collect();
         let contents = cases::contents(&files);
         let files = files.iter().map(|file| stored_path(file));
@@ -70,6 +74,11 @@ impl ReferenceCases {
             references.cases.push(KnownAnswers { case, sha256 });
         }
         references
+    }
+
+    /// Whether any case has the box of a lesion.
+    pub fn has_boxes(&self) -> bool {
+        self.cases.iter().any(|known| !known.case.boxes.is_empty())
     }
 
     /// The case of an image.
@@ -91,7 +100,10 @@ impl ReferenceCases {
         match (named, same) {
             (Some(named), same) if same.contains(&named) => Join::Case(named),
             (named, [first, rest @ ..]) => {
-                let reference = |number: &usize| &self.cases[*number].case.truth;
+                let reference = |number: &usize| {
+                    let case = &self.cases[*number].case;
+                    (&case.truth, &case.boxes)
+                };
                 if rest
                     .iter()
                     .any(|other| reference(other) != reference(first))

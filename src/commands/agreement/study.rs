@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::localisation::MarkedStudy;
 use super::references::ReferenceCases;
 use super::{ReaderRow, labels, read};
 use crate::cli;
@@ -17,13 +18,21 @@ use crate::export::path_text;
 /// Enough of a digest to tell images apart, and no name of a file or a patient.
 const DIGITS: usize = 16;
 
-/// A study for each label that readers were asked about, with p-values adjusted for all of them.
-pub fn studies(readings: &[ReaderRow], references: &ReferenceCases) -> Vec<ReaderStudyReport> {
+/// A study for each label that readers were asked about, with marks where these were asked for, and p-values adjusted for all
+/// of them.
+pub fn studies(
+    readings: &[ReaderRow],
+    references: &ReferenceCases,
+    marked: Option<&MarkedStudy>,
+) -> Vec<ReaderStudyReport> {
     let labels = labels(readings).into_iter();
     let mut reports: Vec<ReaderStudyReport> = labels
         .map(|label| reader_study(&label, &of_label(readings, &label, references)))
         .filter(|report| report.readings > 0)
         .collect();
+    if let Some(marked) = marked {
+        marked.add_to(&mut reports);
+    }
     adjust(&mut reports);
     reports
 }

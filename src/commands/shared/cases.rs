@@ -26,22 +26,11 @@ const LARGEST_TEXT: usize = 512 << 20;
 /// Where older copies of the COVID-19 image data collection keep the files that `filename` names.
 const USUAL_FOLDER: &str = "images";
 
-/// The cases that answer a question of a model with these labels.
+/// The cases that answer a question of a model with these labels, with boxes from the column `boxes`, if one is named.
 ///
 /// # Errors
-/// [`Usage`], if there are none or the file cannot be used.
-pub fn read(
-    arguments: &cli::CaseArguments,
-    groups: &[String],
-    labels: &[String],
-) -> Result<Manifest> {
-    read_with_boxes(arguments, groups, labels, None)
-}
-
-/// The same, and the cases with boxes in the column `boxes`, if there is one.
-///
-/// # Errors
-/// As [`read`]; and [`Usage`], if the column cannot be read, or has no box in the rows that were selected.
+/// [`Usage`], if there are none or the file cannot be used; or if the column cannot be read, or has no box in the rows that
+/// were selected.
 pub fn read_with_boxes(
     arguments: &cli::CaseArguments,
     groups: &[String],
@@ -63,10 +52,10 @@ pub fn read_with_boxes(
     Ok(manifest)
 }
 
-/// The cases of [`read`], and those with an outcome in one of these columns.
+/// The cases of [`read_with_boxes`], and those with an outcome in one of these columns.
 ///
 /// # Errors
-/// As [`read`]; and [`Usage`], if such a column cannot be read.
+/// As [`read_with_boxes`]; and [`Usage`], if such a column cannot be read.
 pub fn read_with_outcomes(
     arguments: &cli::CaseArguments,
     labels: &[String],

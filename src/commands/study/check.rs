@@ -13,7 +13,7 @@ use crate::domain::ReadingMode;
 use crate::domain::text::Printable;
 use crate::evaluation::BinaryQuestion;
 use crate::export::path_text;
-use crate::study::modes;
+use crate::study::{LocalisationTask, modes};
 
 pub fn run(path: &Path, context: &CommandContext) -> Result<ExitCode> {
     let study = LoadedStudy::read(path)?;
@@ -88,7 +88,9 @@ fn reference(study: &LoadedStudy) -> Result<String> {
     };
     let questions = &study.file.questions;
     let root = cases::root(&asked);
-    let known = cases::read(&asked, &[], questions)?.cases;
+    let task = study.file.localisation.as_ref();
+    let boxes = task.and_then(|task| task.boxes_column.as_deref());
+    let known = cases::read_with_boxes(&asked, &[], questions, boxes)?.cases;
     let files: Vec<PathBuf> = known.iter().map(|case| cases::file(&root, case)).collect();
     let by_content: HashMap<String, usize> = cases::contents(&files)
         .into_iter()
@@ -116,7 +118,32 @@ fn reference(study: &LoadedStudy) -> Result<String> {
             count(None)
         );
     }
+    if let Some(task) = task {
+        let answered = study.list.cases.iter().map(|case| {
+            let case = &known[*by_content.get(&case.content.to_string())?];
+            let asked = BinaryQuestion::Label(task.question.clone());
+            Some((asked.answer(&case.truth)?, case.boxes.len()))
+        });
+        text += &lesions(task, &answered.flatten().collect::<Vec<_>>());
+    }
     Ok(text)
+}
+
+/// What the reference standard has for marks: answer and number of boxes of each case.
+fn lesions(task: &LocalisationTask, cases: &[(bool, usize)]) -> String {
+    let count = |is: fn(&(bool, usize)) -> bool| cases.iter().filter(|case| is(case)).count();
+    let all: usize = cases.iter().filter(|case| case.0).map(|case| case.1).sum();
+    format!(
+        "  marks      {}: {} cases with {all} lesions, {} without; left out: {} positive without a box, {} negative with \
+         one\n             {}: a mark is on a lesion if {}\n",
+        task.question,
+        count(|case| case.0 && case.1 > 0),
+        count(|case| !case.0 && case.1 == 0),
+        count(|case| case.0 && case.1 == 0),
+        count(|case| !case.0 && case.1 > 0),
+        task.figure.word(),
+        task.rule.words(),
+    )
 }
 
 fn sittings(study: &LoadedStudy) -> String {

@@ -247,6 +247,54 @@ fn text(arguments: &NewStudy, facts: &StudyFacts) -> Result<String> {
         let columns = arguments.label_column.iter().map(String::as_str);
         line(format!("label_columns = [{}]", quoted_list(columns)));
     }
+    if let Some(marks) = &arguments.marks {
+        text += &localisation(marks, arguments, &facts.questions)?;
+    }
+    Ok(text)
+}
+
+/// The part of the file about marks on lesions. What it says is checked with the whole file.
+///
+/// # Errors
+/// [`Usage`], if it does not say which question.
+fn localisation(marks: &str, arguments: &NewStudy, questions: &[String]) -> Result<String> {
+    let (question, rule) = match (marks.split_once('='), questions) {
+        (Some((question, rule)), _) => (question, rule),
+        (None, [only]) => (only.as_str(), marks),
+        (None, questions) => {
+            return Err(Usage::error(format!(
+                "--marks LABEL=RULE: one of the questions {}",
+                questions.join(", ")
+            )));
+        }
+    };
+    let (rule, limit) = match rule.split_once(':') {
+        None => (rule, None),
+        Some((rule, limit)) => {
+            let number = limit
+                .parse::<f64>()
+                .ok()
+                .filter(|number| number.is_finite());
+            let fail = || Usage::error(format!("--marks: {limit:?} is no number"));
+            (rule, Some(number.ok_or_else(fail)?))
+        }
+    };
+    let mut text = format!(
+        "\n# Points and boxes with a rating mark lesions.\n[localisation]\nquestion = {}\n",
+        quoted(question)
+    );
+    if let Some(column) = &arguments.boxes_column {
+        text += "# In the reference standard: x y w h of each lesion in fractions of the film, joined by ;\n";
+        text += &format!("boxes_column = {}\n", quoted(column));
+    }
+    text += "# A mark is on a lesion if its point, or the centre of its box, is in the lesion's box (inside) or near its middle\n\
+             # (distance, with a limit in shares of the film's longer side), or if it is a box that overlaps (overlap, with a\n\
+             # limit of intersection over union).\n";
+    text += &format!("rule = {}\n", quoted(rule));
+    if let Some(limit) = limit {
+        text += &format!("limit = {limit}\n");
+    }
+    text += "# wAFROC (each image with lesions alike) or AFROC (each lesion alike)\nfigure = \"wAFROC\"\n";
     Ok(text)
 }
 

@@ -5,21 +5,24 @@ use serde::Serialize;
 use super::{Known, MODES, StudyEstimate, StudyReading};
 use crate::evaluation::statistics::Undefined;
 use crate::evaluation::statistics::mrmc::{
-    FactorTypes, FigureOfMerit, MrmcEstimates, OrAnalysis, ReadingTable, StudyCase,
-    area_difference, figures_of_merit, jackknife, obuchowski_rockette, proportion_difference,
+    FactorTypes, FigureOfMerit, FiguresOfMerit, LeftOutReader, MrmcEstimates, OrAnalysis,
+    ReadingTable, StudyCase, area_difference, figures_of_merit, jackknife, obuchowski_rockette,
+    proportion_difference,
 };
 use crate::evaluation::statistics::sample_size::VarianceComponents;
 
 /// One figure of merit in both modes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModeComparison {
-    /// `sensitivity`, `specificity` or `AUC`, the area under the ROC curve.
+    /// `sensitivity`, `specificity`, `AUC`, the area under the ROC curve, or of marks on lesions `wAFROC` or `AFROC`.
     pub figure: &'static str,
     /// Images of the class that any reader read.
     pub images: usize,
     /// Readers who enter the comparison, and those who do not, with the reason.
     pub readers: usize,
     pub left_out: Vec<(String, String)>,
+    /// The figure of each of the readers who enter it.
+    pub by_reader: Vec<FigureOfReader>,
     /// For an area: calls without a rating, aided and unaided, which do not enter it.
     pub unrated: [usize; 2],
     pub aided: Known<StudyEstimate>,
@@ -35,6 +38,14 @@ pub struct ModeComparison {
     pub components: Known<PilotComponents>,
     /// The p-value of the primary result, adjusted for all primary results of the page (Holm).
     pub holm_p: Option<f64>,
+}
+
+/// The figure of one reader in one mode.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FigureOfReader {
+    pub reader: String,
+    pub mode: String,
+    pub value: f64,
 }
 
 /// The components of variance of a study: see [`VarianceComponents`].
@@ -151,24 +162,53 @@ fn table_of(
 }
 
 /// Why a reader enters no comparison.
-fn reason(table: &ReadingTable, mode: usize, reader: usize, reason: Undefined) -> String {
-    let counts = table.counts(mode, reader);
+fn reason(table: &ReadingTable, out: &LeftOutReader) -> String {
+    let counts = table.counts(out.mode, out.reader);
     if counts.positives + counts.negatives == 0 {
-        return format!("nothing read {}", table.modes()[mode]);
+        return format!("nothing read {}", table.modes()[out.mode]);
     }
-    reason.to_string()
+    out.reason.to_string()
 }
 
 fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -> ModeComparison {
-    let figures = figures_of_merit(table, figure);
-    let estimates = MrmcEstimates::new(&figures, jackknife(&figures));
-    let analysis = |factors| obuchowski_rockette(&estimates, factors);
-    let random = analysis(FactorTypes::RandomReadersRandomCases);
     let positive = figure == FigureOfMerit::Sensitivity;
     let of_class = table.cases().iter();
     let of_class =
         of_class.filter(|case| figure == FigureOfMerit::Auc || case.positive == positive);
-    let read = of_class.count();
+    let modes: Vec<&str> = table.modes().iter().map(String::as_str).collect();
+    analysed(AnalysedFigure {
+        name,
+        images: of_class.count(),
+        modes: &modes,
+        readers: table.readers(),
+        figures: &figures_of_merit(table, figure),
+        reason: &|out| reason(table, out),
+        u_statistics: gallas(table, figure).into(),
+    })
+}
+
+/// The figures of all readers, to be compared.
+pub(super) struct AnalysedFigure<'a> {
+    pub name: &'static str,
+    /// Images that it is of.
+    pub images: usize,
+    /// In the order of the figures.
+    pub modes: &'a [&'a str],
+    pub readers: &'a [String],
+    pub figures: &'a FiguresOfMerit,
+    /// Why a reader has none.
+    pub reason: &'a dyn Fn(&LeftOutReader) -> String,
+    pub u_statistics: Known<StudyDifference>,
+}
+
+/// The analysis of variance of a figure.
+pub(super) fn analysed(of: AnalysedFigure) -> ModeComparison {
+    let AnalysedFigure {
+        figures, images, ..
+    } = of;
+    let estimates = MrmcEstimates::new(figures, jackknife(figures));
+    let analysis = |factors| obuchowski_rockette(&estimates, factors);
+    let random = analysis(FactorTypes::RandomReadersRandomCases);
     // Without any reader, the reason of the first says why.
     let first = figures.left_out.first().map(|left_out| left_out.reason);
     let no_reader = |found: Undefined| {
@@ -176,7 +216,7 @@ fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -
             .filter(|_| found == Undefined::NoReader)
             .unwrap_or(found)
     };
-    let place = |mode: usize| table.modes().iter().position(|name| name == MODES[mode]);
+    let place = |mode: usize| of.modes.iter().position(|name| *name == MODES[mode]);
     let mean = |mode: usize| {
         let mode = place(mode).ok_or(Undefined::OneMode)?;
         mean(&random, &estimates, mode).map_err(no_reader)
@@ -184,14 +224,12 @@ fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -
     let difference = |found: Result<OrAnalysis, Undefined>| difference(found).map_err(no_reader);
     let left_out = figures.left_out.iter();
     ModeComparison {
-        figure: name,
-        images: read,
+        figure: of.name,
+        images,
         readers: figures.readers.len(),
+        by_reader: by_reader(&of),
         left_out: left_out
-            .map(|out| {
-                let reason = reason(table, out.mode, out.reader, out.reason);
-                (table.readers()[out.reader].clone(), reason)
-            })
+            .map(|out| (of.readers[out.reader].clone(), (of.reason)(out)))
             .collect(),
         unrated: [0; 2],
         aided: mean(0).into(),
@@ -199,12 +237,28 @@ fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -
         difference: difference(random.clone()).into(),
         fixed_readers: difference(analysis(FactorTypes::FixedReaders)).into(),
         fixed_cases: difference(analysis(FactorTypes::FixedCases)).into(),
-        u_statistics: gallas(table, figure).into(),
-        components: components(&random, read, figures.readers.len())
+        u_statistics: of.u_statistics,
+        components: components(&random, images, figures.readers.len())
             .map_err(no_reader)
             .into(),
         holm_p: None,
     }
+}
+
+fn by_reader(of: &AnalysedFigure) -> Vec<FigureOfReader> {
+    let readers = &of.figures.readers;
+    let cells = readers.iter().enumerate().flat_map(|(at, reader)| {
+        let cell = move |place: usize| place * readers.len() + at;
+        of.modes
+            .iter()
+            .enumerate()
+            .map(move |(place, mode)| FigureOfReader {
+                reader: of.readers[*reader].clone(),
+                mode: (*mode).to_owned(),
+                value: of.figures.cells[cell(place)].value,
+            })
+    });
+    cells.collect()
 }
 
 /// The components of an analysis of `cases` cases.

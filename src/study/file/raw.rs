@@ -5,11 +5,13 @@ use std::path::{Component, PathBuf};
 
 use serde::Deserialize;
 
+use super::LocalisationTask;
 use super::{
     FORMAT, FirstMode, HiddenFacts, LONGEST_NAME, LONGEST_WASHOUT, MOST_QUESTIONS, MOST_READERS,
     PinnedFile, RatingScale, ReferenceFile, StudyDesign, StudyFault, StudyFile, is_reader_name,
 };
 use crate::domain::text::clean;
+use crate::domain::{LocalisationFigure, LocalisationRule, thousandths};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +39,8 @@ pub struct RawStudy {
     cases: RawPinned,
     #[serde(default)]
     reference: Option<RawReference>,
+    #[serde(default)]
+    localisation: Option<RawLocalisation>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +65,19 @@ struct RawReference {
     root: Option<PathBuf>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLocalisation {
+    question: String,
+    #[serde(default)]
+    boxes_column: Option<String>,
+    rule: String,
+    #[serde(default)]
+    limit: Option<f64>,
+    #[serde(default)]
+    figure: Option<String>,
+}
+
 fn fault(key: &'static str, reason: impl AsRef<str>) -> StudyFault {
     StudyFault::Value {
         key,
@@ -81,6 +98,8 @@ impl RawStudy {
         }
         let design = design(&self.design)?;
         let readers = readers(self.readers)?;
+        let questions = questions(self.questions)?;
+        let has_reference = self.reference.is_some();
         Ok(StudyFile {
             digest: String::new(),
             name: name(&self.name)?,
@@ -90,7 +109,11 @@ impl RawStudy {
             first: first(self.first.as_deref(), design)?,
             hide: hidden(&self.hide)?,
             rating: rating(self.rating.as_deref())?,
-            questions: questions(self.questions)?,
+            localisation: self
+                .localisation
+                .map(|raw| localisation(raw, &questions, has_reference))
+                .transpose()?,
+            questions,
             adjudicators: adjudicators(self.adjudicators, &readers)?,
             readers_per_case: per_case(self.readers_per_case, readers.len())?,
             readers,
@@ -306,4 +329,61 @@ fn reference(raw: RawReference) -> Result<ReferenceFile, StudyFault> {
         patient_column: raw.patient_column,
         root: raw.root,
     })
+}
+
+fn localisation(
+    raw: RawLocalisation,
+    questions: &[String],
+    has_reference: bool,
+) -> Result<LocalisationTask, StudyFault> {
+    if !questions.contains(&raw.question) {
+        let known = questions.join(", ");
+        return Err(fault(
+            "localisation.question",
+            format!("{:?} is none of the questions {known}", raw.question),
+        ));
+    }
+    if raw.boxes_column.is_some() != has_reference {
+        let reason = match has_reference {
+            true => "the column of the reference standard that has the boxes of the lesions",
+            false => "there is no reference standard, and so no column of it",
+        };
+        return Err(fault("localisation.boxes_column", reason));
+    }
+    let figure = match raw.figure.as_deref() {
+        None | Some("wAFROC") => LocalisationFigure::WeightedAfroc,
+        Some("AFROC") => LocalisationFigure::Afroc,
+        Some(other) => {
+            return Err(fault(
+                "localisation.figure",
+                format!("{other:?} is neither wAFROC nor AFROC"),
+            ));
+        }
+    };
+    Ok(LocalisationTask {
+        rule: rule(&raw.rule, raw.limit)?,
+        question: raw.question,
+        boxes_column: raw.boxes_column,
+        figure,
+    })
+}
+
+fn rule(word: &str, limit: Option<f64>) -> Result<LocalisationRule, StudyFault> {
+    const LIMIT: &str = "localisation.limit";
+    let limited = |rule: fn(u16) -> LocalisationRule| {
+        let limit = limit.ok_or_else(|| fault(LIMIT, format!("the rule {word} needs one")))?;
+        thousandths(limit)
+            .map(rule)
+            .map_err(|reason| fault(LIMIT, reason))
+    };
+    match word {
+        "inside" if limit.is_some() => Err(fault(LIMIT, "the rule inside has none")),
+        "inside" => Ok(LocalisationRule::Inside),
+        "distance" => limited(LocalisationRule::Distance),
+        "overlap" => limited(LocalisationRule::Overlap),
+        other => Err(fault(
+            "localisation.rule",
+            format!("{other:?} is none of inside, distance, overlap"),
+        )),
+    }
 }

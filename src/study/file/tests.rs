@@ -103,6 +103,98 @@ fn each_fault_is_one_clear_line() {
     }
 }
 
+const LOCALISATION: &str = r#"
+[localisation]
+question = "Pneumonia"
+boxes_column = "boxes"
+rule = "distance"
+limit = 0.05
+"#;
+
+#[test]
+fn marks_on_lesions_have_a_rule() {
+    use crate::domain::{LocalisationFigure, LocalisationRule};
+    assert_eq!(
+        StudyFile::parse(good().as_bytes()).unwrap().localisation,
+        None
+    );
+    let text = good() + LOCALISATION;
+    let found = StudyFile::parse(text.as_bytes())
+        .unwrap()
+        .localisation
+        .unwrap();
+    assert_eq!(
+        found,
+        LocalisationTask {
+            question: "Pneumonia".into(),
+            boxes_column: Some("boxes".into()),
+            rule: LocalisationRule::Distance(50),
+            figure: LocalisationFigure::WeightedAfroc,
+        }
+    );
+    let only_inside = ("rule = \"distance\"\nlimit = 0.05", "rule = \"inside\"");
+    let text = (good() + LOCALISATION).replace(only_inside.0, only_inside.1);
+    let found = StudyFile::parse(text.as_bytes())
+        .unwrap()
+        .localisation
+        .unwrap();
+    assert_eq!(found.rule, LocalisationRule::Inside);
+    for (from, to, words) in [
+        (
+            "question = \"Pneumonia\"",
+            "question = \"nodule\"",
+            "localisation.question: \"nodule\" is none of the questions Pneumonia, COVID-19",
+        ),
+        (
+            "boxes_column = \"boxes\"\n",
+            "",
+            "localisation.boxes_column: the column",
+        ),
+        (
+            "\"distance\"",
+            "\"near\"",
+            "localisation.rule: \"near\" is none of",
+        ),
+        (
+            "\"distance\"",
+            "\"inside\"",
+            "localisation.limit: the rule inside has none",
+        ),
+        (
+            "limit = 0.05",
+            "",
+            "localisation.limit: the rule distance needs one",
+        ),
+        (
+            "limit = 0.05",
+            "limit = 1.5",
+            "localisation.limit: more than 0",
+        ),
+        (
+            "limit = 0.05",
+            "limit = 0.00001",
+            "localisation.limit: three decimals",
+        ),
+        (
+            "limit = 0.05",
+            "figure = \"ROC\"\nlimit = 0.05",
+            "localisation.figure: \"ROC\"",
+        ),
+        ("limit = 0.05", "radius = 0.05", "unknown field"),
+    ] {
+        let text = (good() + LOCALISATION).replacen(from, to, 1);
+        let fault = StudyFile::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(fault.contains(words), "{to}: {fault}");
+    }
+    let cut = good().find("[reference]").unwrap();
+    let text = good()[..cut].to_owned() + LOCALISATION;
+    let fault = StudyFile::parse(text.as_bytes()).unwrap_err().to_string();
+    assert!(
+        fault.starts_with("localisation.boxes_column: there is no"),
+        "{fault}"
+    );
+}
+
 #[test]
 fn only_sittings_apart_have_a_wash_out() {
     let text = good().replace("\"independent\"", "\"sequential\"");

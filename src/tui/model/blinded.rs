@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::rating::Rating;
-use crate::domain::{Call, ReadingMode};
+use crate::domain::{Call, LocalisationRule, ReadingMode};
 
 /// The state of blinded reading.
 #[derive(Debug, Default)]
@@ -34,6 +34,8 @@ pub struct StudySitting {
     pub questions: Vec<String>,
     /// Whether the reader may say how sure they are.
     pub is_rated: bool,
+    /// When a mark is on a lesion, in a study that asks for marks: each then needs a rating.
+    pub localises: Option<LocalisationRule>,
     /// Whether name and identifier of the patient stay hidden.
     pub hides_identity: bool,
     /// Whether the DICOM header stays hidden.

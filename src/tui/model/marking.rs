@@ -139,6 +139,37 @@ impl Model {
         self.mode == KeyMode::Mark
     }
 
+    /// Whether marks of this kind are marks on lesions, and so need a rating.
+    pub fn localises(&self, kind: MarkKind) -> bool {
+        let rule = self.study_sitting().and_then(|sitting| sitting.localises);
+        rule.is_some_and(|rule| rule.takes(kind))
+    }
+
+    /// The number, from 1, of the first mark on a lesion that has no rating.
+    pub fn unrated_mark(&self) -> Option<usize> {
+        let is_unrated = |mark: &Mark| self.localises(mark.kind) && mark.confidence.is_none();
+        let at = self.marks().iter().position(is_unrated);
+        at.map(|at| at + 1)
+    }
+
+    /// Whether the mark whose label is asked for is one on a lesion.
+    pub fn asks_for_rating(&self) -> bool {
+        let labelled = self.marking.labelled.as_ref();
+        labelled.is_some_and(|mark| self.localises(mark.kind))
+    }
+
+    /// What was typed about the mark whose label is asked for. A number alone is the rating of a mark on a lesion, where a
+    /// label needs the per cent sign.
+    pub fn label_typed(&self, typed: &str) -> String {
+        let number = typed.trim();
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number && self.asks_for_rating() {
+            format!("{number}%")
+        } else {
+            typed.to_owned()
+        }
+    }
+
     /// The mark that a key acts on, and its number from 1.
     pub fn selected_mark(&self) -> Option<(usize, &Mark)> {
         let selected = self.marking.selected.as_ref()?;

@@ -6,6 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, review, say};
 use crate::domain::{BlindedReading, COVID, Call, PNEUMONIA, Question, ReadingMode};
+use crate::tui::keymap::Action;
 use crate::tui::model::{Asking, LABEL_KEYS, Model, NONE_KEY, Overlay, Phase};
 
 /// Asks which labels the reader sees. The labels of their last call are chosen already.
@@ -30,6 +31,12 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
     if called.is_some() && reading_mode(model) == ReadingMode::Unaided {
         return say(model, "called: in this sitting the first call stands");
     }
+    if is_answer_awaited(model) {
+        return say(
+            model,
+            "the answer is not there yet: this call is made beside it",
+        );
+    }
     let labels = match &called {
         Some(reading) => reading.asked.clone(),
         None => asked(model),
@@ -44,6 +51,13 @@ pub fn ask(model: &mut Model) -> Vec<Effect> {
     let last = called.as_ref().and_then(BlindedReading::last);
     model.overlay = Some(Overlay::Call(Asking::new(labels, last, is_rated)));
     vec![]
+}
+
+/// Whether the answer may be shown, and is not there yet. A call now would count as one beside an answer that the reader
+/// has not seen. Where the model has none, because the film cannot be read, there is nothing to wait for.
+fn is_answer_awaited(model: &Model) -> bool {
+    let selected = model.worklist.selected();
+    selected.is_some_and(|entry| entry.is_unread() && !model.worklist.is_hidden(entry))
 }
 
 /// Where the answer is while images are read.
@@ -118,10 +132,20 @@ fn enter(model: &mut Model, asking: Asking) -> Vec<Effect> {
         Some(_) if !asking.is_drawn => {
             "typed before it was on the screen: press Enter again to record it".to_owned()
         }
-        Some(present) => return commit(model, &asking, present),
+        Some(present) => match model.unrated_mark() {
+            None => return commit(model, &asking, present),
+            Some(number) => unrated(model, number),
+        },
     };
     model.overlay = Some(Overlay::Call(asking));
     say(model, &obstacle)
+}
+
+/// A mark on a lesion without a rating has no place in the figure, so the call waits for it.
+fn unrated(model: &Model, number: usize) -> String {
+    let keys = [Action::Mark, Action::MarkNext, Action::MarkLabel];
+    let [mark, next, label] = keys.map(|action| model.keymap.display_key(action));
+    format!("mark {number} has no rating: Esc, then {mark}, {next} and {label} give it one")
 }
 
 fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effect> {

@@ -104,6 +104,13 @@ fn draft(model: &mut Model, kind: MarkKind) -> Vec<Effect> {
     if let Err(reason) = may_mark(model) {
         return say(model, reason);
     }
+    if kind == MarkKind::Point && model.localises(MarkKind::Box) && !model.localises(kind) {
+        let key = model.keymap.display_key(Action::MarkBox);
+        return say(
+            model,
+            &format!("in this study a lesion is marked by a box: {key}"),
+        );
+    }
     model.marking.selected = None;
     model.marking.draft = Some(MarkDraft::new(kind));
     if kind == MarkKind::CardiothoracicRatio {
@@ -192,12 +199,16 @@ fn add(model: &mut Model, mark: Mark) -> Vec<Effect> {
         return say(model, "this very mark is there already");
     }
     let words = format!("{} {}", mark.kind.word(), mark.measure_words());
-    let effects = judge(model, Act::Marked, |opinion| {
+    let mut effects = judge(model, Act::Marked, |opinion| {
         opinion.marks.push(mark.clone());
     });
     if !effects.is_empty() {
         model.notice = Some(words.trim_end().to_owned());
+        let needs_rating = model.localises(mark.kind);
         model.marking.selected = Some(mark);
+        if needs_rating {
+            effects.extend(ask_for_label(model));
+        }
     }
     effects
 }
@@ -258,6 +269,7 @@ fn ask_for_label(model: &mut Model) -> Vec<Effect> {
 
 /// Gives the mark that the prompt was opened for the label that was typed.
 pub fn label(model: &mut Model, typed: &str) -> Vec<Effect> {
+    let typed = &model.label_typed(typed);
     let Some(mark) = model.marking.labelled.take() else {
         return vec![];
     };

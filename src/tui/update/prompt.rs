@@ -93,7 +93,7 @@ fn accept(model: &mut Model, prompt: Prompt) -> Vec<Effect> {
             vec![]
         }
         PromptKind::Note => review::note(model, &prompt.text),
-        PromptKind::MarkLabel if read_label(&prompt.text).is_err() => {
+        PromptKind::MarkLabel if read_label(&model.label_typed(&prompt.text)).is_err() => {
             // The prompt stays open: it says what is wrong, and the reader can mend it.
             model.overlay = Some(Overlay::Prompt(prompt));
             vec![]

@@ -352,6 +352,7 @@ fn seen(model: &Model, source: &Path, prediction: Option<Prediction>, is_on_scre
 fn to_next_unreviewed(model: &mut Model) -> Vec<Effect> {
     match model.worklist.next_unreviewed() {
         Some(row) => keeping_selection(model, |model| model.worklist.go_to(row)),
+        None if model.blinded.is_some() => say(model, "every image here is called"),
         None => say(model, "every image here has a verdict"),
     }
 }

@@ -127,9 +127,16 @@ fn first_time(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         "j k walk · a d u verdict · o map · / filter · ",
         "",
     ];
+    /// Before a call there is no answer, no verdict and no heat map.
+    const BLINDED: [&str; 3] = [
+        "first time? Enter your call · Tab next · w window · z image alone · / filter · ",
+        "Enter your call · Tab next · / filter · ",
+        "",
+    ];
     let mut line = hints(model, theme, 0);
     let room = width.saturating_sub(line.width());
-    let five = FIVE.into_iter().find(|five| cells(five) <= room);
+    let five = if model.is_hidden() { BLINDED } else { FIVE };
+    let five = five.into_iter().find(|five| cells(five) <= room);
     line.spans
         .insert(0, Span::styled(five.unwrap_or_default(), theme.key));
     line
@@ -191,6 +198,15 @@ fn question(kind: PromptKind) -> &'static str {
     }
 }
 
+/// The question, or that for a rating where the mark needs one.
+fn question_of(model: &Model, kind: PromptKind) -> &'static str {
+    if kind == PromptKind::MarkLabel && model.asks_for_rating() {
+        "rating: "
+    } else {
+        question(kind)
+    }
+}
+
 fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> Line<'static> {
     if let Some(error) = error(model, prompt) {
         return wrong_line(model, theme, prompt, &error, width);
@@ -202,11 +218,15 @@ fn prompt_line(model: &Model, theme: &Theme, prompt: &Prompt, width: usize) -> L
         PromptKind::Filter => format!("   {}", filter_hint(model, &prompt.text)),
         PromptKind::Jump => format!("   of {}", count(model.worklist.len())),
         PromptKind::Note => note_hint(&prompt.text),
-        PromptKind::MarkLabel => format!("   {}", marks::label_hint(&prompt.text)),
+        PromptKind::MarkLabel => format!("   {}", marks::label_hint(model, &prompt.text)),
         PromptKind::Prevalence => format!("   {}", prevalence_hint(model, &prompt.text)),
     };
     Line::raw(shorten(
-        &format!("{}{}{matches}", question(prompt.kind), prompt.text),
+        &format!(
+            "{}{}{matches}",
+            question_of(model, prompt.kind),
+            prompt.text
+        ),
         width,
     ))
 }

@@ -195,8 +195,9 @@ fn longest<const N: usize>(texts: [String; N], width: usize) -> String {
 }
 
 /// What Enter does with a label that is being typed, or why it does nothing.
-pub fn label_hint(typed: &str) -> String {
-    match read_label(typed) {
+pub fn label_hint(model: &Model, typed: &str) -> String {
+    match read_label(&model.label_typed(typed)) {
+        Ok(_) if model.asks_for_rating() => "how sure, 0 to 100: Enter keeps it".to_owned(),
         Ok(_) => "as nodule 80%: Enter keeps it".to_owned(),
         Err(reason) => reason,
     }

@@ -123,6 +123,7 @@ pub fn start_sitting(
             seed: file.seed,
             questions: file.questions.clone(),
             is_rated: file.rating == RatingScale::Percent,
+            localises: file.localisation.as_ref().map(|task| task.rule),
             hides_identity: file.hide.identity,
             hides_header: file.hide.header,
             model_sha256: file.model_sha256.clone(),

@@ -100,6 +100,8 @@ fn of_report(
         FigureArgument::Sensitivity => "sensitivity",
         FigureArgument::Specificity => "specificity",
         FigureArgument::Auc => "AUC",
+        FigureArgument::Wafroc => "wAFROC",
+        FigureArgument::Afroc => "AFROC",
     };
     let mut comparisons = study["comparisons"].as_array().into_iter().flatten();
     let comparison = comparisons
