@@ -49,8 +49,9 @@ pub struct ConfigArguments {
 /// How the screen looks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct LookArguments {
-    /// Colours for a dark or a light background, or black and white with strong colours; auto: dark
-    /// or light where COLORFGBG tells which, else the terminal's own sixteen [default: auto]
+    /// Colours for a dark or a light background, black and white with strong colours, or the terminal's own
+    /// sixteen; auto: dark or light where the terminal or COLORFGBG tells which, else the own sixteen
+    /// [default: auto]
     #[arg(long, value_enum, value_name = "THEME")]
     pub theme: Option<ThemeArgument>,
 
@@ -71,6 +72,7 @@ pub enum ThemeArgument {
     Dark,
     Light,
     HighContrast,
+    Terminal,
 }
 
 /// When to draw in ASCII.

@@ -290,6 +290,7 @@ fn look(arguments: &cli::LookArguments) -> Appearance {
         cli::ThemeArgument::Dark => ThemeChoice::Dark,
         cli::ThemeArgument::Light => ThemeChoice::Light,
         cli::ThemeArgument::HighContrast => ThemeChoice::HighContrast,
+        cli::ThemeArgument::Terminal => ThemeChoice::Terminal,
     };
     let ascii = match arguments.ascii.unwrap_or_default() {
         cli::AsciiWhen::Auto => AsciiChoice::Auto,

@@ -165,7 +165,7 @@ quit = true
         "\
 1: thme: no such key; did you mean theme?
 2: colour: no such key; did you mean color?
-3: theme is one of auto, dark, light, high-contrast, not \"drak\"; did you mean dark?
+3: theme is one of auto, dark, light, high-contrast, terminal, not \"drak\"; did you mean dark?
 4: fonts: no such key; `cxr config --default` shows all
 5: max-memory is a whole number from 1 to 4294967295, not 0
 6: max-megapixels is a whole number from 1 to 4294967295, not \"many\"

@@ -16,6 +16,8 @@ pub enum ThemeChoice {
     Dark,
     Light,
     HighContrast,
+    /// The terminal's own sixteen colours.
+    Terminal,
 }
 
 /// A set of colours that go together.
@@ -30,13 +32,20 @@ pub enum Palette {
 }
 
 impl ThemeChoice {
-    /// The palette of the theme. `env` looks up a variable of the environment: some terminals say in
-    /// `COLORFGBG` which of the sixteen colours are their foreground and background, as in `15;0`.
-    pub fn palette(self, env: impl Fn(&str) -> Option<String>) -> Palette {
+    /// The palette of the theme, for a background as the terminal told it. `env` looks up a variable of the
+    /// environment: some terminals say in `COLORFGBG` which of the sixteen colours are their foreground and background, as
+    /// in `15;0`.
+    pub fn palette(
+        self,
+        background: Option<[u8; 3]>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Palette {
         match self {
             ThemeChoice::Dark => Palette::Dark,
             ThemeChoice::Light => Palette::Light,
             ThemeChoice::HighContrast => Palette::HighContrast,
+            ThemeChoice::Terminal => Palette::Terminal,
+            ThemeChoice::Auto if background.is_some() => background.map_or(Palette::Terminal, on),
             ThemeChoice::Auto => {
                 let colours = env("COLORFGBG").unwrap_or_default();
                 let (_, background) = colours.rsplit_once(';').unwrap_or_default();
@@ -47,6 +56,24 @@ impl ThemeChoice {
                 }
             }
         }
+    }
+}
+
+/// The palette whose contrasts hold on this background: black and white are what they were computed for. Beside greys in
+/// between, only the terminal's own colours were chosen for it.
+fn on(background: [u8; 3]) -> Palette {
+    const DARKEST: f32 = 0.04;
+    const LIGHTEST: f32 = 0.75;
+    let parts = background.map(|value| f32::from(value) / f32::from(u8::MAX));
+    let [red, green, blue] = parts.map(|value| match value {
+        v if v <= 0.04045 => v / 12.92,
+        v => ((v + 0.055) / 1.055).powf(2.4),
+    });
+    // Relative luminance (WCAG 2.2).
+    match 0.2126 * red + 0.7152 * green + 0.0722 * blue {
+        luminance if luminance <= DARKEST => Palette::Dark,
+        luminance if luminance >= LIGHTEST => Palette::Light,
+        _ => Palette::Terminal,
     }
 }
 
@@ -133,10 +160,26 @@ mod tests {
             ("", Palette::Terminal),
         ] {
             let vars = [("COLORFGBG", colours)];
-            assert_eq!(ThemeChoice::Auto.palette(with(&vars)), palette, "{colours}");
-            assert_eq!(ThemeChoice::Light.palette(with(&vars)), Palette::Light);
+            let auto = ThemeChoice::Auto.palette(None, with(&vars));
+            assert_eq!(auto, palette, "{colours}");
+            let light = ThemeChoice::Light.palette(Some([0; 3]), with(&vars));
+            assert_eq!(light, Palette::Light);
         }
-        assert_eq!(ThemeChoice::Auto.palette(with(&[])), Palette::Terminal);
+        let auto = |background| ThemeChoice::Auto.palette(background, with(&[]));
+        assert_eq!(auto(None), Palette::Terminal);
+        for (rgb, palette) in [
+            ([0, 0, 0], Palette::Dark),
+            ([40, 42, 54], Palette::Dark),
+            ([128, 128, 128], Palette::Terminal),
+            ([253, 246, 227], Palette::Light),
+            ([255, 255, 255], Palette::Light),
+        ] {
+            assert_eq!(auto(Some(rgb)), palette, "{rgb:?}");
+        }
+        // The terminal knows better than a variable that came along from another one.
+        let vars = [("COLORFGBG", "15;0")];
+        let auto = ThemeChoice::Auto.palette(Some([255; 3]), with(&vars));
+        assert_eq!(auto, Palette::Light);
     }
 
     #[test]

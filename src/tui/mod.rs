@@ -126,9 +126,10 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let variable = |name: &str| std::env::var(name).ok();
     let colours = terminal::colours(options.colour, variable);
     let ascii = options.look.ascii.is_on(variable);
+    let palette = options.look.theme.palette(can.background, variable);
     let theme = Theme {
         is_light: can.is_xterm(),
-        ..Theme::of(colours, options.look.theme.palette(variable), ascii)
+        ..Theme::of(colours, palette, ascii)
     };
     // In ASCII an image made of cells consists of letters, which have no colours; pixels keep theirs.
     let of_cells = if ascii { Colours::None } else { colours };

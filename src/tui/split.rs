@@ -7,7 +7,7 @@ const MIN_WIDTH: u16 = 14;
 const MIN_HEIGHT: u16 = 5;
 /// Rows of words below a picture, in a wide and in a narrow place.
 const WORDS: u16 = 3;
-const NARROW_WORDS: u16 = 5;
+const NARROW_WORDS: u16 = 6;
 /// In a narrower place the words take more rows.
 const NARROW: u16 = 36;
 
@@ -74,11 +74,15 @@ pub fn split(area: Rect) -> Option<Split> {
     })
 }
 
+/// Whether the words of a place of this width take more rows.
+pub fn is_narrow(width: usize) -> bool {
+    width < usize::from(NARROW)
+}
+
 fn place(area: Rect) -> Option<FilmPlace> {
-    let words = if area.width < NARROW {
-        NARROW_WORDS
-    } else {
-        WORDS
+    let words = match is_narrow(area.width.into()) {
+        true => NARROW_WORDS,
+        false => WORDS,
     };
     let image = area.height.checked_sub(1 + words)?;
     if area.width < MIN_WIDTH || image < MIN_HEIGHT {
@@ -101,9 +105,9 @@ mod tests {
     #[test]
     fn films_are_beside_each_other_on_a_wide_screen_and_under_each_other_on_a_tall_one() {
         let wide = split(Rect::new(48, 1, 71, 32)).unwrap();
-        assert_eq!(wide.selected.image, Rect::new(48, 2, 35, 26));
+        assert_eq!(wide.selected.image, Rect::new(48, 2, 35, 25));
         assert_eq!(wide.line, Rect::new(83, 1, 1, 32));
-        assert_eq!(wide.compared.image, Rect::new(84, 2, 35, 26));
+        assert_eq!(wide.compared.image, Rect::new(84, 2, 35, 25));
         let tall = split(Rect::new(0, 10, 40, 38)).unwrap();
         assert_eq!(tall.selected.image, Rect::new(0, 11, 40, 15));
         assert_eq!(tall.compared.title, Rect::new(0, 29, 40, 1));

@@ -125,6 +125,8 @@ pub struct Worklist {
     /// The indices of the entries that match the filter, sorted.
     rows: Vec<u32>,
     cursor: usize,
+    /// The image that was selected when the filter was set that nothing matches.
+    before_no_match: Option<u32>,
     sort: Sort,
     reversed: bool,
     filter: WorklistFilter,
@@ -393,11 +395,13 @@ impl Worklist {
     }
 
     /// Filters and sorts all entries. The cursor stays on its image, or on its row if the image no longer
-    /// matches.
+    /// matches. After a filter that nothing matched it comes back to the image from before.
     fn arrange(&mut self) {
         let selected = self.rows.get(self.cursor).copied();
+        let selected = selected.or(self.before_no_match);
         let all = 0..self.entries.len() as u32;
         self.rows = all.filter(|i| self.is_match(*i)).collect();
+        self.before_no_match = selected.filter(|_| self.rows.is_empty());
         self.sort_rows();
         self.stale = false;
         let row = selected.and_then(|i| self.rows.iter().position(|row| *row == i));

@@ -214,7 +214,7 @@ fn the_rest_of_a_folder_is_scored_in_the_background_and_cached_by_content() {
     session.wait_for("the cached answer for the renamed image", |session| {
         let screen = session.screen();
         let selected = |line: &str| line.contains('▸') && line.contains("z.png");
-        screen.lines().any(selected) && screen.contains(" cached cpu")
+        screen.lines().any(selected) && screen.contains(" cached")
     });
     // Activation maps are not cached: the image is scored once more.
     session.press("o");

@@ -86,9 +86,10 @@ fn a_late_answer_presses_no_key() {
     session.wait_for_text("clear_1.png");
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
     // As keys, its letters would move the cursor, mark the image, add a note and quit.
-    session.press("\x1b_Gi=31;OK\x1b\\\x1bP>|quick(1.0)\x1b\\\x1b[6;20;10t\x1b[?62;4c");
+    session.press("\x1b_Gi=31;OK\x1b\\\x1bP>|quick(1.0)\x1b\\\x1b[6;20;10t");
+    session.press("\x1b]11;rgb:1c1c/1c1c/1c1c\x1b\\\x1b[?62;4c");
     session.press("j");
-    session.wait_for_text("clear_2.jpg 8");
+    session.wait_for_text("clear_2.jpg · 8");
     session.wait_for_answer();
     let screen = session.screen();
     assert!(

@@ -1,10 +1,10 @@
 //! Asks the terminal once what it can do, and waits a limited time for its answers.
 //!
 //! The program asks before any thread reads events, so that no answer becomes a key press. It sends the
-//! kitty graphics query, asks for the terminal's name (`CSI > q`) and for the size of a cell in pixels
-//! (`CSI 16 t`), and last for the primary device attributes (`CSI c`). Every terminal answers the last
-//! one, and answers come in order, so an answer that is missing by then will not come. Inside tmux only
-//! the last one is sent: tmux itself is asked about the terminals behind it.
+//! kitty graphics query, asks for the terminal's name (`CSI > q`), for the size of a cell in pixels
+//! (`CSI 16 t`) and for the colour of the background (`OSC 11`), and last for the primary device attributes
+//! (`CSI c`). Every terminal answers the last one, and answers come in order, so an answer that is missing by then
+//! will not come. Inside tmux only the last two are sent: tmux itself is asked about the terminals behind it.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub struct Capabilities {
     pub sixel: bool,
     /// Width and height of a cell in pixels.
     pub cell: Option<(u16, u16)>,
+    /// The colour of its background: red, green and blue.
+    pub background: Option<[u8; 3]>,
     /// The name that the terminal gives: `kitty(0.41.1)`.
     pub name: Option<String>,
     /// How long its answer took.
@@ -81,7 +83,9 @@ pub fn probe(wait: Duration) -> Capabilities {
         ..Capabilities::default()
     };
     let start = Instant::now();
-    read_answer(&ask(questions(&inside), wait).unwrap_or_default(), &mut can);
+    let is_console = std::env::var("TERM").is_ok_and(|term| term == "linux");
+    let questions = questions(&inside, is_console);
+    read_answer(&ask(&questions, wait).unwrap_or_default(), &mut can);
     can.round_trip = can.answered.then(|| start.elapsed());
     if let Inside::Tmux(tmux) = &inside {
         can.cell = tmux.cell.or(can.cell);
@@ -105,15 +109,22 @@ fn inside(env: impl Fn(&str) -> Option<String>, ask: impl Fn() -> Result<Tmux, S
     }
 }
 
-fn questions(inside: &Inside) -> &'static [u8] {
-    match inside {
-        Inside::Nothing => b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[>q\x1b[16t\x1b[c",
-        _ => b"\x1b[c",
-    }
+fn questions(inside: &Inside, is_console: bool) -> Vec<u8> {
+    const BACKGROUND: &[u8] = b"\x1b]11;?\x1b\\";
+    const ATTRIBUTES: &[u8] = b"\x1b[c";
+    // The Linux console and screen may write the question about the background on the screen.
+    let background: &[u8] = if is_console { &[] } else { BACKGROUND };
+    let questions: &[&[u8]] = match inside {
+        Inside::Nothing => &[KITTY_QUERY, b"\x1b[>q\x1b[16t", background, ATTRIBUTES],
+        Inside::Tmux(_) => &[background, ATTRIBUTES],
+        Inside::Unknown(_) => &[ATTRIBUTES],
+    };
+    questions.concat()
 }
 
-/// Keeps an answer that came too late from becoming key presses: crossterm reads `ESC _ G … ESC \` and
-/// `ESC P > … ESC \` as Alt-_ or Alt-P, letters, and Alt-\. It recognises the other answers itself.
+/// Keeps an answer that came too late from becoming key presses: crossterm reads `ESC _ G … ESC \`,
+/// `ESC P > … ESC \` and `ESC ] 1 … ESC \` as Alt-_, Alt-P or Alt-], letters, and Alt-\ (or Ctrl-G). It recognises the
+/// other answers itself.
 #[derive(Debug, Default)]
 pub struct LateAnswer {
     /// The terminal has answered in time, and was not asked again: no answer can come.
@@ -175,14 +186,17 @@ impl LateAnswer {
         }
         let alt = key.modifiers.contains(KeyModifiers::ALT);
         let seen = match (self.inside, key.code) {
-            (_, KeyCode::Char(first @ ('_' | 'P'))) if alt => Some((first, 0)),
-            (Some(('_', 0)), KeyCode::Char('G')) | (Some(('P', 0)), KeyCode::Char('>')) => {
-                self.inside.map(|(first, _)| (first, 1))
-            }
+            (_, KeyCode::Char(first @ ('_' | 'P' | ']'))) if alt => Some((first, 0)),
+            (Some(('_', 0)), KeyCode::Char('G'))
+            | (Some(('P', 0)), KeyCode::Char('>'))
+            | (Some((']', 0)), KeyCode::Char('1')) => self.inside.map(|(first, _)| (first, 1)),
             (Some((_, 0 | Self::LONGEST)) | None, _) => None,
             (Some((first, n)), _) => Some((first, n + 1)),
         };
-        let ends = alt && key.code == KeyCode::Char('\\') && seen.is_some();
+        let is_bell =
+            key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('g');
+        let is_end = is_bell || (alt && key.code == KeyCode::Char('\\'));
+        let ends = is_end && seen.is_some();
         match (seen, key.code) {
             (Some((_, 1..)), KeyCode::Char(c)) if !ends => self.text.push(c),
             _ => {
@@ -231,6 +245,10 @@ fn read_answer(answer: &[u8], can: &mut Capabilities) {
         .split_once("\x1bP>|")
         .and_then(|(_, rest)| rest.split_once("\x1b\\"));
     can.name = name.map(|(name, _)| clean(name));
+    can.background = text.split_once("\x1b]11;").and_then(|(_, rest)| {
+        let end = rest.find(['\x1b', '\x07'])?;
+        colour(&rest[..end])
+    });
     for sequence in text.split("\x1b[").skip(1) {
         if let Some(attributes) = sequence.strip_prefix('?').and_then(|s| s.split_once('c')) {
             can.answered = true;
@@ -248,7 +266,28 @@ fn read_answer(answer: &[u8], can: &mut Capabilities) {
     }
 }
 
-/// The text without escape sequences: `ESC _ … ESC \`, `ESC P … ESC \` and `ESC [ … letter`.
+/// A colour as terminals tell it: `rgb:1c1c/1c1c/1c1c`, with one to four digits each (XParseColor(3)).
+fn colour(words: &str) -> Option<[u8; 3]> {
+    let (kind, parts) = words.split_once(':')?;
+    if !matches!(kind, "rgb" | "rgba") {
+        return None;
+    }
+    let part = |digits: &str| {
+        let is_hex = digits.chars().all(|digit| digit.is_ascii_hexdigit());
+        if !(1..=4).contains(&digits.len()) || !is_hex {
+            return None;
+        }
+        let most = 16_u32.pow(u32::try_from(digits.len()).ok()?) - 1;
+        let value = u32::from_str_radix(digits, 16).ok()?;
+        u8::try_from(value * u32::from(u8::MAX) / most).ok()
+    };
+    let mut parts = parts.split('/').map(part);
+    let mut next = || parts.next().flatten();
+    Some([next()?, next()?, next()?])
+}
+
+/// The text without escape sequences: `ESC _ … ESC \`, `ESC P … ESC \`, `ESC ] … ESC \` (or a bell) and
+/// `ESC [ … letter`.
 fn without_sequences(text: &str) -> String {
     let mut typed = String::new();
     let mut rest = text;
@@ -257,6 +296,12 @@ fn without_sequences(text: &str) -> String {
         let sequence = &rest[at + 1..];
         let end = match sequence.chars().next() {
             Some('_' | 'P') => sequence.find("\x1b\\").map(|end| end + 2),
+            Some(']') => sequence.find(['\x07', '\x1b']).map(|end| {
+                match sequence[end..].starts_with("\x1b\\") {
+                    true => end + 2,
+                    false => end + 1,
+                }
+            }),
             Some('[') => {
                 let last = |c: char| ('\x40'..='\x7e').contains(&c);
                 sequence[1..].find(last).map(|end| end + 2)
@@ -301,6 +346,23 @@ mod tests {
         let vte = read("\x1b[?65;1;9c");
         assert!(vte.answered && !vte.kitty && !vte.sixel && vte.cell.is_none());
 
+        for end in ["\x1b\\", "\x07"] {
+            let can = read(&format!("\x1b]11;rgb:ffff/8000/00{end}\x1b[?62;c"));
+            assert_eq!(can.background, Some([255, 127, 0]));
+            assert!(can.answered && can.typed.is_empty());
+        }
+        for wrong in [
+            "rgb:ffff/8000",
+            "rgb:g/0/0",
+            "rgb:00000/0/0",
+            "rgb://",
+            "red",
+            "rgb:+1/0/0",
+        ] {
+            let answer = format!("\x1b]11;{wrong}\x1b\\\x1b[?62;c");
+            assert_eq!(read(&answer).background, None, "{wrong}");
+        }
+
         // A level of 64 is not the attribute 4.
         assert!(!read("\x1b[?64;1c").sixel);
         assert_eq!(read(""), Capabilities::default());
@@ -333,6 +395,9 @@ mod tests {
             "^\\",
             "^P",
             ">|kitty(0.41.1)",
+            "^\\",
+            "^]",
+            "11;rgb:1c1c/1c1c/1c1c",
             "^\\",
             "k",
         ] {
@@ -372,7 +437,7 @@ mod tests {
     fn alt_underscore_alone_costs_no_other_key() {
         let mut late = LateAnswer::default();
         let alt = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT);
-        for first in ['_', 'P'] {
+        for first in ['_', 'P', ']'] {
             assert!(late.swallows(&alt(first)));
             assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('j'))));
             assert!(!late.swallows(&KeyEvent::from(KeyCode::Char('G'))));
@@ -408,7 +473,7 @@ mod tests {
         ] {
             let inside = with(vars);
             assert!(matches!(inside, Inside::Unknown(_)), "{vars:?}");
-            assert!(!questions(&inside).contains(&b'G'));
+            assert_eq!(questions(&inside, false), b"\x1b[c");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::domain::text::clean;
 use crate::tui::model::Model;
+use crate::tui::view::text::{cells, shorten};
 use crate::tui::worklist::{Change, Sharing};
 
 /// The words of a row in the order of patients: the patient, in the first row of each, and the change, which
@@ -49,16 +50,25 @@ pub fn sharing_words(sharing: Sharing) -> &'static str {
     }
 }
 
-/// `12 days before: extent 1.9/8 ↑ +1.2`
-pub fn line(change: &Change) -> String {
-    let when = match change.days {
-        Some(0) => "the same day, before".to_owned(),
-        Some(1) => "1 day before".to_owned(),
-        Some(days) => format!("{days} days before"),
-        None => "before".to_owned(),
+/// `12 days before: extent 1.9/8 ↑ +1.2`, and the same in fewer words where there is less room.
+pub fn line(change: &Change, width: usize) -> String {
+    let (when, short) = match change.days {
+        Some(0) => ("the same day, before".to_owned(), "same day".to_owned()),
+        Some(1) => ("1 day before".to_owned(), "1 d before".to_owned()),
+        Some(days) => (format!("{days} days before"), format!("{days} d before")),
+        None => ("before".to_owned(), "before".to_owned()),
     };
     let extent = change.before.geographic_extent;
-    format!("{when}: extent {extent:.1}/8 {}", difference(change))
+    let difference = difference(change);
+    let texts = [
+        format!("{when}: extent {extent:.1}/8 {difference}"),
+        format!("{when}: ext {extent:.1} {difference}"),
+        format!("{short}: ext {difference}"),
+        format!("{short}: {difference}"),
+    ];
+    let last = shorten(&texts[texts.len() - 1], width);
+    let mut texts = texts.into_iter();
+    texts.find(|text| cells(text) <= width).unwrap_or(last)
 }
 
 /// The change with a sign that needs no colour: `↑` more, `↓` less, `≈` within the model's error.

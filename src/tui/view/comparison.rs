@@ -2,16 +2,16 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::layout::PaneLayout;
 use super::text::{cells, shorten};
 use super::theme::Theme;
-use crate::domain::{InputCheck, Prediction, Sameness, Severity, ViewPosition};
+use crate::domain::{Finding, InputCheck, Prediction, Sameness, Severity, ViewPosition};
 use crate::tui::model::{ComparisonKind, Counterpart, Model};
-use crate::tui::split::{FilmPlace, Split};
+use crate::tui::split::{FilmPlace, Split, is_narrow};
 use crate::tui::worklist::{EntryState, FilmRelation, TimelineFilm, WorklistEntry};
 
 /// The heights of the extent from 0 to 8.
@@ -49,7 +49,7 @@ fn draw_selected(model: &Model, theme: &Theme, place: FilmPlace, frame: &mut Fra
         list.day_taken(list.cursor()),
         Some(view.to_string()),
     ];
-    let title = joined(words, width);
+    let title = joined(words.into_iter().flatten(), width);
     frame.render_widget(Line::styled(title, theme.title), place.title);
     let mut lines = match (model.prediction(), list.selected()) {
         _ if model.is_hidden() => vec![Line::styled("answer hidden", theme.dim)],
@@ -75,7 +75,8 @@ fn draw_compared(
     };
     let relation = list.relation(selected, counterpart.index);
     let (title, style) = title(theme, counterpart.kind, relation, entry.view);
-    frame.render_widget(Line::styled(shorten(&title, width), style), place.title);
+    let title = joined(title.into_iter(), width);
+    frame.render_widget(Line::styled(title, style), place.title);
     let name = Line::styled(shorten(&entry.name(), width), theme.dim);
     let mut lines = match model.compared_prediction() {
         _ if model.is_compared_hidden() => vec![Line::styled("answer hidden", theme.dim)],
@@ -96,23 +97,18 @@ fn title(
     kind: ComparisonKind,
     relation: FilmRelation,
     view: ViewPosition,
-) -> (String, Style) {
+) -> ([String; 2], Style) {
     let kind = match kind {
         ComparisonKind::Prior { .. } => "prior".to_owned(),
         ComparisonKind::Timeline { place, films } => format!("film {place} of {films}"),
         ComparisonKind::Marked => "marked".to_owned(),
     };
-    match relation.patient {
-        Sameness::Same => {
-            let words = format!("{kind}, {} · {view}", when(relation));
-            (words, theme.title)
-        }
-        Sameness::Different => (format!("{kind}: another patient · {view}"), theme.caution),
-        Sameness::Unproven => {
-            let words = format!("{kind}: maybe another patient · {view}");
-            (words, theme.caution)
-        }
-    }
+    let (words, style) = match relation.patient {
+        Sameness::Same => (format!("{kind}, {}", when(relation)), theme.title),
+        Sameness::Different => (format!("{kind}: another patient"), theme.caution),
+        Sameness::Unproven => (format!("{kind}: maybe another patient"), theme.caution),
+    };
+    ([words, view.to_string()], style)
 }
 
 /// `12 days before`, `3 days after`
@@ -128,7 +124,7 @@ pub fn when(relation: FilmRelation) -> String {
     }
 }
 
-/// What the model says of a film, in two rows or, in a narrow place, three.
+/// What the model says of a film, in two rows or, in a narrow place, four.
 fn answer(
     model: &Model,
     theme: &Theme,
@@ -140,46 +136,88 @@ fn answer(
         return vec![Line::styled(shorten(&words, width), theme.refused)];
     }
     let shown = model.shown(prediction);
-    let mut lines = vec![findings(model, theme, &shown, width)];
+    let mut lines = findings(model, theme, &shown, width);
     if let Some(severity) = &shown.severity {
         lines.extend(severity_lines(theme, severity, width));
     }
     lines
 }
 
-/// `● Pneumonia 77.1 % · COVID-19 31.2 %`: what was found comes first, then the rest, as far as there is room.
-fn findings(model: &Model, theme: &Theme, prediction: &Prediction, width: usize) -> Line<'static> {
+/// `● Pneumonia 77.1 % · COVID-19 31.2 %`: what was found comes first, then the rest, as far as there is room. What was
+/// found may take a row more in a narrow place; the number of the others that were found is told.
+fn findings(
+    model: &Model,
+    theme: &Theme,
+    prediction: &Prediction,
+    width: usize,
+) -> Vec<Line<'static>> {
     let rows = prediction.alone(model.card());
     let (found, others): (Vec<_>, Vec<_>) = rows
         .into_iter()
         .partition(|(_, finding)| finding.is_some_and(|finding| prediction.is_found(finding)));
-    let is_found = !found.is_empty();
-    let style = if is_found {
-        theme.positive
-    } else {
-        theme.plain
-    };
-    let mut text = String::new();
-    let all = found.iter().map(|row| (true, row));
-    for (is_found, (name, finding)) in all.chain(others.iter().map(|row| (false, row))) {
-        let sign = if is_found { "● " } else { "" };
-        let words = match finding {
-            Some(finding) if !prediction.is_denied(finding) => {
-                let number = prediction.shown_words(finding);
-                format!("{sign}{name} {}", theme.words(number.trim()))
-            }
-            _ => format!("{name}: can't tell"),
-        };
-        let lead = if text.is_empty() { "" } else { " · " };
-        if !text.is_empty() && cells(&text) + cells(lead) + cells(&words) > width {
-            break;
+    let words = |sign: &str, name: &str, finding: Option<&Finding>| match finding {
+        Some(finding) if !prediction.is_denied(finding) => {
+            let number = prediction.shown_words(finding);
+            format!("{sign}{name} {}", theme.words(number.trim()))
         }
-        text += &format!("{lead}{words}");
-    }
-    Line::styled(shorten(&text, width), style)
+        _ => format!("{name}: can't tell"),
+    };
+    let found: Vec<String> = found
+        .into_iter()
+        .map(|(name, finding)| words("● ", name, finding))
+        .collect();
+    let others: Vec<String> = others
+        .into_iter()
+        .map(|(name, finding)| words("", name, finding))
+        .collect();
+    let most = if is_narrow(width) { 2 } else { 1 };
+    let rows = match others.split_first() {
+        Some((first, rest)) if found.is_empty() => {
+            filled(std::slice::from_ref(first), rest, width, 1)
+        }
+        _ => filled(&found, &others, width, most),
+    };
+    let style = match found.is_empty() {
+        true => theme.plain,
+        false => theme.positive,
+    };
+    let rows = rows.into_iter();
+    rows.map(|row| Line::styled(row, style)).collect()
 }
 
-/// `Extent 3.1 ±1.1/8 · Opacity 2.2 ±0.8/6`
+/// The first texts in at most so many rows, and then, in what room is left, the others. Where not all of the first fit,
+/// the last row says how many are missing.
+fn filled(first: &[String], others: &[String], width: usize, most: usize) -> Vec<String> {
+    const DOT: &str = " · ";
+    let fits = |row: &str, words: &str| cells(row) + cells(DOT) + cells(words) <= width;
+    let mut rows: Vec<String> = Vec::new();
+    let mut missing = 0;
+    for words in first {
+        let has_room = rows.len() < most;
+        match rows.last_mut() {
+            Some(row) if fits(row, words) => *row += &format!("{DOT}{words}"),
+            _ if has_room => rows.push(shorten(words, width)),
+            _ => missing += 1,
+        }
+    }
+    let Some(last) = rows.last_mut() else {
+        return rows;
+    };
+    if missing > 0 {
+        let more = format!(" +{missing}");
+        *last = shorten(last, width.saturating_sub(cells(&more))) + &more;
+        return rows;
+    }
+    for words in others {
+        if !fits(last, words) {
+            break;
+        }
+        *last += &format!("{DOT}{words}");
+    }
+    rows
+}
+
+/// `Extent 3.1/8 ±1.1 · Opacity 2.2/6 ±0.8`
 fn severity_lines(theme: &Theme, severity: &Severity, width: usize) -> Vec<Line<'static>> {
     let error = |error: Option<f32>| {
         error.map_or(String::new(), |e| {
@@ -188,11 +226,11 @@ fn severity_lines(theme: &Theme, severity: &Severity, width: usize) -> Vec<Line<
     };
     let extent = severity.geographic_extent;
     let extent = format!(
-        "Extent {extent:.1}{}/8",
+        "Extent {extent:.1}/8{}",
         error(severity.geographic_extent_error)
     );
     let opacity = severity.opacity;
-    let opacity = format!("Opacity {opacity:.1}{}/6", error(severity.opacity_error));
+    let opacity = format!("Opacity {opacity:.1}/6{}", error(severity.opacity_error));
     let both = format!("{extent} · {opacity}");
     let lines = if cells(&both) <= width {
         vec![both]
@@ -233,8 +271,8 @@ fn notes(model: &Model, theme: &Theme, kind: ComparisonKind) -> Option<Line<'sta
     Some(Line::styled(words, theme.caution))
 }
 
-/// `extent ▁▃▅█ 0.4–6.1/8`: over all films of the patient, the selected one reversed and the one beside it bold. While
-/// the answer is hidden there is none.
+/// `extent ▁▃▅█ 0.4–6.1/8`: over all films of the patient, the selected one underlined and the one beside it bold. A
+/// reversed bar would look like its opposite. While the answer is hidden there is none.
 fn extents(model: &Model, theme: &Theme, width: usize) -> Option<Line<'static>> {
     const LABEL: &str = "extent ";
     let selected = model.worklist.selected_index()?;
@@ -257,9 +295,9 @@ fn extents(model: &Model, theme: &Theme, width: usize) -> Option<Line<'static>> 
     let mut spans = vec![Span::styled(LABEL, theme.dim)];
     spans.extend(around(&films, selected, room).iter().map(|film| {
         let style = match film.index {
-            index if index == selected => theme.selected,
+            index if index == selected => theme.key.add_modifier(Modifier::UNDERLINED),
             index if Some(index) == beside => theme.title,
-            _ => theme.plain,
+            _ => theme.dim,
         };
         Span::styled(height(theme, film.extent).to_string(), style)
     }));
@@ -337,9 +375,20 @@ pub fn hint(model: &Model) -> String {
     }
 }
 
-fn joined<const N: usize>(parts: [Option<String>; N], width: usize) -> String {
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    shorten(&parts.join(" · "), width)
+/// The parts with dots between them, as many of the first as fit; the first is cut where it is too long.
+fn joined(parts: impl Iterator<Item = String>, width: usize) -> String {
+    let mut text = String::new();
+    for part in parts {
+        let words = match text.as_str() {
+            "" => shorten(&part, width),
+            _ => format!(" · {part}"),
+        };
+        if cells(&text) + cells(&words) > width {
+            break;
+        }
+        text += &words;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -364,6 +413,33 @@ mod tests {
         assert_eq!(indices(8, 20).len(), 9);
         assert_eq!(indices(3, 0).len(), 0);
         assert_eq!(indices(3, 1), [3]);
+    }
+
+    #[test]
+    fn what_was_found_is_shown_or_counted() {
+        let texts = |texts: &[&str]| -> Vec<String> {
+            texts.iter().map(|text| (*text).to_owned()).collect()
+        };
+        let (found, others) = (texts(&["● A 0.9", "● B 0.8", "● C 0.7"]), texts(&["D 0.1"]));
+        let rows = |width, most| filled(&found, &others, width, most);
+        assert_eq!(rows(40, 1), ["● A 0.9 · ● B 0.8 · ● C 0.7 · D 0.1"]);
+        assert_eq!(rows(30, 1), ["● A 0.9 · ● B 0.8 · ● C 0.7"]);
+        assert_eq!(rows(20, 2), ["● A 0.9 · ● B 0.8", "● C 0.7 · D 0.1"]);
+        assert_eq!(rows(20, 1), ["● A 0.9 · ● B 0.8 +1"]);
+        assert_eq!(rows(12, 2), ["● A 0.9", "● B 0.8 +1"]);
+        assert_eq!(rows(8, 1), ["● A … +2"]);
+        assert_eq!(filled(&[], &others, 9, 1), [""; 0]);
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_left_out_as_a_whole() {
+        let title = |width| {
+            let parts = ["prior, 12 days before", "PA"].map(str::to_owned);
+            joined(parts.into_iter(), width)
+        };
+        assert_eq!(title(26), "prior, 12 days before · PA");
+        assert_eq!(title(25), "prior, 12 days before");
+        assert_eq!(title(20), "prior, 12 days befo…");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
 use super::layout::PaneLayout;
 use super::marks;
-use super::text::{cells, shorten};
+use super::text::{cells, shorten, wrap};
 use super::theme::Theme;
 use super::worklist::border;
 use crate::domain::{InputCheck, ModelCard, Question, ReadingMode};
@@ -45,30 +45,52 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         }
         return histogram::draw(model, theme, area, frame);
     }
-    let opinion = border::opinion_words(model);
-    let opinion = opinion.trim();
-    let opinion = (!opinion.is_empty()).then(|| {
-        let words = format!("you: {opinion}");
-        Line::styled(shorten(&words, usize::from(area.width)), theme.key)
-    });
-    let taken = usize::from(layout.compact) + usize::from(opinion.is_some());
-    let height = usize::from(area.height).saturating_sub(taken);
-    let lines = match model.prediction() {
-        Some(prediction) => match &prediction.input {
-            InputCheck::Refused(reasons) => refusal(reasons, layout.compact, theme),
-            _ => {
-                let pane = lines::Pane {
-                    model,
-                    theme,
-                    width: usize::from(area.width),
-                };
-                pane.rows(&model.shown(prediction), height)
-            }
-        },
-        None => vec![Line::from(absence(model, theme))],
-    };
+    let width = usize::from(area.width);
+    let height = usize::from(area.height).saturating_sub(usize::from(layout.compact));
+    // The whole opinion where the answer leaves room for it, otherwise one row of it.
+    let answer = |height| answer(model, theme, layout, (width, height));
+    let room = height.saturating_sub(answer(usize::MAX).len()).max(1);
+    let opinion = opinion(model, theme, width, room);
+    let lines = answer(height.saturating_sub(opinion.len()));
     let lines: Vec<Line> = kind.into_iter().chain(opinion).chain(lines).collect();
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+}
+
+/// What the model says in so many cells and rows, or why it says nothing.
+fn answer(
+    model: &Model,
+    theme: &Theme,
+    layout: &PaneLayout,
+    (width, height): (usize, usize),
+) -> Vec<Line<'static>> {
+    let Some(prediction) = model.prediction() else {
+        return vec![Line::from(absence(model, theme))];
+    };
+    if let InputCheck::Refused(reasons) = &prediction.input {
+        return refusal(reasons, layout.compact, theme);
+    }
+    let pane = lines::Pane {
+        model,
+        theme,
+        width,
+    };
+    pane.rows(&model.shown(prediction), height)
+}
+
+/// What the reader said, in at most so many rows.
+fn opinion(model: &Model, theme: &Theme, width: usize, rows: usize) -> Vec<Line<'static>> {
+    let words = border::opinion_words(model);
+    let words = words.trim();
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = wrap(&format!("you: {words}"), width);
+    if lines.len() > rows {
+        let rest = lines.split_off(rows.saturating_sub(1)).join(" ");
+        lines.push(shorten(&rest, width));
+    }
+    let lines = lines.into_iter();
+    lines.map(|line| Line::styled(line, theme.key)).collect()
 }
 
 /// Draws the border that the findings share with the worklist above them, with the counts of the worklist; returns the
@@ -163,11 +185,16 @@ fn refusal(reasons: &[String], compact: bool, theme: &Theme) -> Vec<Line<'static
 /// The reason why there is no prediction.
 fn absence(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
     match model.worklist.selected().map(|entry| &entry.state) {
-        Some(EntryState::Failed(reason)) => {
-            return vec![Span::styled(format!("✗ {reason}"), theme.refused)];
+        // The reason stands in the place of the image.
+        Some(EntryState::Failed(_)) => {
+            let words = "✗ cannot be read, so there are no scores";
+            return vec![Span::styled(words, theme.refused)];
         }
-        Some(EntryState::NoPicture(kind)) => {
-            return vec![Span::styled(format!("no picture: {kind}"), theme.dim)];
+        Some(EntryState::NoPicture(_)) => {
+            return vec![Span::styled(
+                "no picture, so there are no scores",
+                theme.dim,
+            )];
         }
         _ => {}
     }

@@ -13,7 +13,7 @@ use super::worklist::row;
 use super::{legend, marks, radiograph};
 use crate::tui::keymap::{Action, KeyMode, Keymap};
 use crate::tui::model::{LONGEST_NOTE, Model, Overlay, Prompt, PromptKind};
-use crate::tui::worklist::FilterError;
+use crate::tui::worklist::{EntryState, FilterError};
 
 /// Cells for hints, from which on there is room for all verdicts, notes and orders.
 const WIDE: usize = 80;
@@ -28,13 +28,39 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         return;
     }
     let width = usize::from(area.width);
-    let warning = if width > 2 * WARNING.len() {
-        WARNING
-    } else {
-        ""
+    let beside = match width > 2 * WARNING.len() {
+        true => width - WARNING.len(),
+        false => width,
     };
-    let left = width - warning.width();
-    let line = match (&model.overlay, &model.notice) {
+    // A message that would be cut has the whole row, until the next key.
+    let is_long = says_something(model) && words(model, theme, layout, width).width() > beside;
+    let left = if is_long { width } else { beside };
+    let line = words(model, theme, layout, left);
+    if let Some(Overlay::Prompt(prompt)) = &model.overlay {
+        let typed = cells(question(prompt.kind)) + cells(&typed(model, prompt, left));
+        let x = u16::try_from(typed).unwrap_or(u16::MAX).min(area.width - 1);
+        frame.set_cursor_position(Position::new(area.x + x, area.y));
+    }
+    frame.render_widget(line, area);
+    if left < width {
+        // The style of a line is that of its whole area, the words before it included.
+        let warning = Line::from(Span::styled(WARNING, theme.title)).right_aligned();
+        frame.render_widget(warning, area);
+    }
+}
+
+/// Whether the row has a message or takes words, rather than hints.
+fn says_something(model: &Model) -> bool {
+    matches!(model.overlay, Some(Overlay::Prompt(_)))
+        || model.notice.is_some()
+        || model.reviews.waiting.is_some()
+        || model.coarse.as_ref().is_some_and(|coarse| !coarse.is_read)
+        || model.mode == KeyMode::Window
+}
+
+/// The words of the row in `left` cells.
+fn words(model: &Model, theme: &Theme, layout: &PaneLayout, left: usize) -> Line<'static> {
+    match (&model.overlay, &model.notice) {
         (Some(Overlay::Prompt(prompt)), _) => prompt_line(model, theme, prompt, left),
         (_, Some(notice)) => Line::styled(shorten(notice, left), theme.caution),
         _ if model.reviews.waiting.is_some() => {
@@ -42,7 +68,8 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         }
         _ if model.coarse.as_ref().is_some_and(|coarse| !coarse.is_read) => {
             let coarse = model.coarse.as_ref().map(|coarse| coarse.words.as_str());
-            Line::styled(shorten(coarse.unwrap_or_default(), left), theme.caution)
+            let words = with_way_out(coarse.unwrap_or_default(), left);
+            Line::styled(words, theme.caution)
         }
         _ if model.mode == KeyMode::Window => {
             let words = window_words(&model.keymap);
@@ -62,15 +89,17 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         // Nor has it one for a pause, which has to stay visible.
         _ if layout.compact && model.is_paused() => paused_hints(model, theme, left),
         _ => hints(model, theme, left),
-    };
-    if let Some(Overlay::Prompt(prompt)) = &model.overlay {
-        let typed = cells(question(prompt.kind)) + cells(&typed(model, prompt, left));
-        let x = u16::try_from(typed).unwrap_or(u16::MAX).min(area.width - 1);
-        frame.set_cursor_position(Position::new(area.x + x, area.y));
     }
-    frame.render_widget(line, area);
-    let warning = Line::styled(warning, theme.title).right_aligned();
-    frame.render_widget(warning, area);
+}
+
+/// A reason and what to do about it, after the last dot: that stays where the reason is cut.
+fn with_way_out(words: &str, width: usize) -> String {
+    let way_out = words.rfind(" · ").map_or("", |at| &words[at..]);
+    if cells(words) <= width || cells(way_out) + 8 > width {
+        return shorten(words, width);
+    }
+    let reason = words.strip_suffix(way_out).unwrap_or(words);
+    shorten(reason, width - cells(way_out)) + way_out
 }
 
 /// The words about reviews that could not be saved: they are shown until the reviews are saved.
@@ -109,6 +138,8 @@ fn grid_hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         (key(Action::ZoomIn), "larger"),
         (key(Action::ZoomOut), "smaller"),
     ] {
+        // As `[s]ort`, where the key is the first letter.
+        let word = word.strip_prefix(&key).unwrap_or(word);
         let hint = format!("[{}]{word}", theme.words(&key));
         if key.is_empty() || cells(&hint) + 1 > left {
             continue;
@@ -151,6 +182,11 @@ fn whole_screen(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let paused = if model.is_paused() { " · paused" } else { "" };
     let view = radiograph::view_words(model, width);
     let name = list.name(list.cursor());
+    // The finding is worth more than the place.
+    let place = match cells(&place) + cells(&words) + cells(paused) <= width {
+        true => place,
+        false => String::new(),
+    };
     let left = width.saturating_sub(cells(&place) + cells(&words) + cells(paused) + 1);
     let name = shorten_name(&name, left.min(width / 3));
     let name = if name.is_empty() {
@@ -386,7 +422,16 @@ fn is_for_wide(action: Action) -> bool {
 fn is_of_use(model: &Model, action: Action) -> bool {
     match action {
         Action::Call => model.blinded.is_some(),
-        Action::Agree | Action::Disagree | Action::Unsure => !model.is_hidden(),
+        Action::Agree | Action::Disagree | Action::Unsure => {
+            let entry = model.worklist.selected();
+            let has_none = entry.is_none_or(|entry| {
+                matches!(
+                    entry.state,
+                    EntryState::Failed(_) | EntryState::NoPicture(_)
+                )
+            });
+            !model.is_hidden() && !has_none
+        }
         _ => true,
     }
 }

@@ -4,13 +4,15 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use super::overlay;
-use super::text::fit;
+use super::text::{cells, fit, wrap};
 use super::theme::Theme;
 use crate::tui::keymap::Action;
 use crate::tui::model::{Model, Search};
 
 /// Cells for the keys.
 const KEYS: usize = 14;
+/// Before every entry of a group.
+const INDENT: &str = "  ";
 
 /// What a reader needs in the first minute, by the actions whose keys do it.
 const FIRST: [(&[Action], &str); 6] = [
@@ -49,12 +51,24 @@ const MOUSE: [&str; 6] = [
     "in the grid a second click opens, and the wheel scrolls",
 ];
 
-const SIGNS: [&str; 5] = [
-    "● at or above an operating point   ○ below all   ! caution",
-    "✗ refused or unreadable   · not scored yet   ∅ no picture",
-    "✓ you agree   ≠ disagree   ? unsure   … not saved yet",
-    "* key image   ¶ a note   c called   s answer seen before",
-    "┿ balanced operating point   ┷ that of 90 % sensitivity   π assumed prevalence",
+const SIGNS: [&str; 17] = [
+    "● at or above an operating point",
+    "○ below all",
+    "! caution",
+    "✗ refused or unreadable",
+    "· not scored yet",
+    "∅ no picture",
+    "✓ you agree",
+    "≠ you disagree",
+    "? unsure",
+    "… not saved yet",
+    "* key image",
+    "¶ a note",
+    "c called",
+    "s answer seen before",
+    "┿ balanced operating point",
+    "┷ operating point of 90 % sensitivity",
+    "π assumed prevalence",
 ];
 
 /// Draws every key, from the keymap itself, and the meaning of the signs; with a search, only the lines that have its
@@ -65,25 +79,41 @@ pub fn draw(
     (scroll, search): (i32, &Search),
     frame: &mut Frame,
 ) -> bool {
-    let mut groups = vec![("First".to_owned(), first(model, theme))];
+    let mut groups = vec![("First".to_owned(), first(model))];
     for binding in model.keymap.bindings() {
-        let line = key_line(&binding.display_keys(), &binding.help, theme);
+        // Only a blinded reading asks for calls.
+        if binding.action == Action::Call && model.blinded.is_none() {
+            continue;
+        }
+        let entry = (binding.display_keys(), binding.help.clone());
         match groups.last_mut() {
-            Some((group, lines)) if *group == binding.group => lines.push(line),
-            _ => groups.push((binding.group.clone(), vec![line])),
+            Some((group, entries)) if *group == binding.group => entries.push(entry),
+            _ => groups.push((binding.group.clone(), vec![entry])),
         }
     }
-    groups.push(("Mouse".to_owned(), plain(&MOUSE)));
-    groups.push(("Signs".to_owned(), plain(&SIGNS)));
+    let width = usize::from(overlay::text_width(frame.area()));
     let wanted = search.text.to_lowercase();
+    let has = |words: &str| words.to_lowercase().contains(&wanted);
     let mut lines = Vec::new();
-    for (group, mut of_group) in groups {
-        of_group.retain(|line| line.to_string().to_lowercase().contains(&wanted));
+    let mut add = |group: String, of_group: Vec<Line<'static>>| {
         if !of_group.is_empty() {
             lines.push(Line::styled(group, theme.title));
             lines.extend(of_group);
         }
+    };
+    for (group, entries) in groups {
+        let wanted = entries.into_iter();
+        let wanted = wanted.filter(|(keys, words)| has(&format!("{keys} {words}")));
+        let of_group = wanted.flat_map(|(keys, words)| key_lines(&keys, &words, theme, width));
+        add(group, of_group.collect());
     }
+    let mouse = MOUSE.into_iter().filter(|words| has(words));
+    add(
+        "Mouse".to_owned(),
+        mouse.flat_map(|words| hanging(words, width)).collect(),
+    );
+    let signs: Vec<&str> = SIGNS.into_iter().filter(|words| has(words)).collect();
+    add("Signs".to_owned(), in_columns(&signs, width));
     if lines.is_empty() {
         lines.push(Line::styled("nothing here has that text", theme.dim));
     }
@@ -97,28 +127,63 @@ pub fn draw(
 
 /// Draws the meaning of the signs.
 pub fn draw_signs(model: &Model, theme: &Theme, scroll: i32, frame: &mut Frame) -> bool {
-    overlay::draw("Signs", plain(&SIGNS), scroll, (model, theme), frame)
+    let width = usize::from(overlay::text_width(frame.area()));
+    let lines = in_columns(&SIGNS, width);
+    overlay::draw("Signs", lines, scroll, (model, theme), frame)
 }
 
-fn first(model: &Model, theme: &Theme) -> Vec<Line<'static>> {
-    let line = |(actions, words): &(&[Action], &str)| {
+fn first(model: &Model) -> Vec<(String, String)> {
+    let entry = |(actions, words): &(&[Action], &str)| {
         let keys = actions
             .iter()
             .map(|action| model.keymap.display_key(*action));
         let keys: Vec<String> = keys.filter(|key| !key.is_empty()).collect();
-        key_line(&keys.join("  "), words, theme)
+        (keys.join("  "), (*words).to_owned())
     };
-    FIRST.iter().map(line).collect()
+    FIRST.iter().map(entry).collect()
 }
 
-fn key_line(keys: &str, words: &str, theme: &Theme) -> Line<'static> {
-    Line::from(vec![
-        Span::styled(format!("  {}", fit(&theme.words(keys), KEYS)), theme.key),
-        Span::styled(words.to_owned(), theme.plain),
-    ])
+/// The keys, and their words beside them in as many rows as they need.
+fn key_lines(keys: &str, words: &str, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let rows = wrap(words, width.saturating_sub(INDENT.len() + KEYS)).into_iter();
+    let lines = rows.zip(std::iter::once(keys).chain(std::iter::repeat("")));
+    let lines = lines.map(|(row, keys)| {
+        let keys = fit(&theme.words(keys), KEYS);
+        Line::from(vec![
+            Span::styled(format!("{INDENT}{keys}"), theme.key),
+            Span::styled(row, theme.plain),
+        ])
+    });
+    lines.collect()
 }
 
-fn plain(lines: &[&str]) -> Vec<Line<'static>> {
-    let lines = lines.iter();
-    lines.map(|words| Line::raw(format!("  {words}"))).collect()
+/// Words in as many rows as they need, those after the first further in.
+fn hanging(words: &str, width: usize) -> Vec<Line<'static>> {
+    let rows = wrap(words, width.saturating_sub(2 * INDENT.len())).into_iter();
+    let lead = std::iter::once("").chain(std::iter::repeat(INDENT));
+    let lines = rows.zip(lead);
+    let lines = lines.map(|(row, more)| Line::raw(format!("{INDENT}{more}{row}")));
+    lines.collect()
+}
+
+/// The meanings of signs in two columns, or in one where they are too wide for that.
+fn in_columns(signs: &[&str], width: usize) -> Vec<Line<'static>> {
+    const BETWEEN: usize = 3;
+    let left = signs.iter().step_by(2).map(|words| cells(words)).max();
+    let right = signs
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .map(|words| cells(words))
+        .max();
+    let (left, right) = (left.unwrap_or(0), right.unwrap_or(0));
+    if INDENT.len() + left + BETWEEN + right > width {
+        let lines = signs.iter().flat_map(|words| hanging(words, width));
+        return lines.collect();
+    }
+    let rows = signs.chunks(2).map(|row| match row {
+        [one, other] => Line::raw(format!("{INDENT}{}{other}", fit(one, left + BETWEEN))),
+        _ => Line::raw(format!("{INDENT}{}", row.concat())),
+    });
+    rows.collect()
 }

@@ -166,14 +166,13 @@ fn engine_words(model: &Model) -> String {
         return String::new();
     };
     let digest: String = card.sha256.chars().take(6).collect();
-    let time = model
-        .prediction()
-        .map(|p| match p.elapsed_ms {
-            0.0 => " · cached".to_owned(),
-            ms => format!(" · {}", time_words(ms)),
-        })
-        .unwrap_or_default();
-    format!("{} {digest}{time} {}", card.name, model.device)
+    let time = match model.prediction().map(|p| p.elapsed_ms) {
+        // What was kept, no device computed now.
+        Some(0.0) => " · cached".to_owned(),
+        Some(ms) => format!(" · {} {}", time_words(ms), model.device),
+        None => format!(" {}", model.device),
+    };
+    format!("{} {digest}{time}", card.name)
 }
 
 /// A duration in at most six cells below 1,000 seconds, so that it is not cut at 80 columns.

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::text::{cells, shorten};
+use super::text::{cells, shorten, wrap};
 use super::theme::Theme;
 use crate::domain::{Mark, MarkKind, read_label};
 use crate::tui::keymap::Action;
@@ -15,10 +15,10 @@ use crate::tui::model::{MarkDraft, Model};
 /// Draws what is being made, the marks with their measures, and by what they are measured.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
     let (width, height) = (usize::from(area.width), usize::from(area.height));
-    let mut lines = match &model.marking.draft {
+    let mut lines: Vec<Line> = match &model.marking.draft {
         Some(draft) => {
-            let words = shorten(&draft_words(model, draft), width);
-            vec![Line::styled(words, theme.key)]
+            let rows = rows_of(&draft_words(model, draft), width).into_iter();
+            rows.map(|row| Line::styled(row, theme.key)).collect()
         }
         None => {
             let rows = rows_of(&kinds(model), width).into_iter();
@@ -34,12 +34,16 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
         lines.push(line(mark, number, selected == Some(number), theme, width));
     }
     if marks.is_empty() && room > 0 {
-        lines.push(Line::styled("no marks on this image yet", theme.dim));
+        lines.push(Line::styled(shorten("no marks here yet", width), theme.dim));
     }
     if height > 1 {
-        let missing = height.saturating_sub(lines.len() + 1);
-        lines.extend((0..missing).map(|_| Line::default()));
-        lines.push(Line::styled(shorten(&scale_words(model), width), theme.dim));
+        let left = height.saturating_sub(lines.len());
+        let mut scale = wrap(&scale_words(model), width);
+        if scale.len() > left.max(1) {
+            scale = vec![shorten(&scale_words(model), width)];
+        }
+        lines.extend((scale.len()..left).map(|_| Line::default()));
+        lines.extend(scale.into_iter().map(|row| Line::styled(row, theme.dim)));
     }
     frame.render_widget(Paragraph::new(lines), area);
 }

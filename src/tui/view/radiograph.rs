@@ -14,10 +14,9 @@ use crate::domain::text::clean;
 use crate::domain::{ViewPosition, Window};
 use crate::tui::model::Model;
 use crate::tui::worklist::EntryState;
-use crate::worker::Facts;
 
 /// Says all the time that the picture is coarse; the footer says once why.
-const COARSE: &str = " coarse picture: cxr doctor ·";
+const COARSE: &str = " coarse picture: cxr doctor ";
 
 /// Draws the title, the border and, while there is no image, the reason. The painter paints the image.
 pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) {
@@ -37,57 +36,73 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     }
 }
 
-/// `IM-0042.dcm  PA  M 54y  2544×3056`
+/// `IM-0042.dcm · PA · M 54y · 2024-03-02 · 2544×3056`; what does not fit is left out as a whole.
 fn title(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
-    if model.worklist.selected().is_none() {
+    /// The fewest cells of a name beside facts of the film.
+    const NAME: usize = 10;
+    let list = &model.worklist;
+    if list.selected().is_none() {
         return Line::default();
     }
-    let facts = model
-        .viewer
-        .facts
-        .as_ref()
-        .map(|f| facts_words(f, model.identity))
-        .unwrap_or_default();
+    let name = list.name(list.cursor());
     let sign = model.progress_sign(model.viewer.opening);
-    let facts = shorten(&format!("{facts}{sign}"), width * 3 / 5);
-    let left = width.saturating_sub(cells(&facts) + 2);
-    let name = shorten_name(&model.worklist.name(model.worklist.cursor()), left);
+    let sign = match sign.is_empty() {
+        true => String::new(),
+        false => format!(" {sign}"),
+    };
+    let left = width.saturating_sub(2 + cells(&sign));
+    let mut facts = String::new();
+    for (is_technical, words) in facts_words(model) {
+        let words = format!(" · {words}");
+        let beside = match is_technical {
+            true => cells(&name),
+            false => cells(&name).min(NAME),
+        };
+        if beside + cells(&facts) + cells(&words) <= left {
+            facts += &words;
+        }
+    }
+    let name = shorten_name(&name, left.saturating_sub(cells(&facts)));
     Line::from(vec![
-        Span::styled(format!(" {name} "), theme.title),
-        Span::styled(format!("{facts} "), theme.plain),
+        Span::styled(format!(" {name}"), theme.title),
+        Span::styled(format!("{facts}{sign} "), theme.plain),
     ])
 }
 
-fn facts_words(facts: &Facts, identity: bool) -> String {
+/// What the file says of the film, in the order of their weight, and whether it is of the picture only: such words make
+/// no name shorter.
+fn facts_words(model: &Model) -> Vec<(bool, String)> {
+    let Some(facts) = &model.viewer.facts else {
+        return Vec::new();
+    };
     let patient = &facts.patient;
     let mut words = Vec::new();
-    if identity {
-        words.extend(
-            [&patient.name, &patient.id]
-                .into_iter()
-                .flatten()
-                .map(|text| clean(text)),
-        );
+    if model.identity {
+        let names = [&patient.name, &patient.id].into_iter().flatten();
+        words.extend(names.map(|text| clean(text)));
     }
     if facts.view != ViewPosition::Unknown {
         words.push(facts.view.to_string());
     }
-    let person: Vec<String> = [patient.sex.clone(), patient.age.as_deref().map(age)]
-        .into_iter()
-        .flatten()
-        .map(|text| clean(&text))
-        .collect();
+    let person = [patient.sex.clone(), patient.age.as_deref().map(age)];
+    let person = person.into_iter().flatten().map(|text| clean(&text));
+    let person: Vec<String> = person.collect();
     if !person.is_empty() {
         words.push(person.join(" "));
     }
-    words.push(format!("{}×{}", facts.width, facts.height));
-    if facts.bits_stored > 8 {
-        words.push(format!("{} bit", facts.bits_stored));
-    }
+    // A study may hide whose films they are.
+    let list = &model.worklist;
+    let day = list.day_taken(list.cursor());
+    words.extend(day.filter(|_| model.study_sitting().is_none()));
+    let mut all: Vec<(bool, String)> = words.into_iter().map(|words| (false, words)).collect();
     if facts.frames > 1 {
-        words.push(format!("frame 1 of {}", facts.frames));
+        all.push((true, format!("frame 1 of {}", facts.frames)));
     }
-    words.join("  ")
+    all.push((true, format!("{}×{}", facts.width, facts.height)));
+    if facts.bits_stored > 8 {
+        all.push((true, format!("{} bit", facts.bits_stored)));
+    }
+    all
 }
 
 /// DICOM's `054Y` → `54y` (PS3.5 6.2, value representation AS).
@@ -102,9 +117,10 @@ pub fn position(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
         0 => String::new(),
         rows => format!(" {}/{} ", count(list.cursor() + 1), count(rows)),
     };
+    let dot = if place.is_empty() { "" } else { "·" };
     let coarse = match &model.coarse {
-        Some(_) if cells(COARSE) + cells(&place) <= width => COARSE,
-        _ => "",
+        Some(_) if cells(COARSE) + cells(dot) + cells(&place) <= width => format!("{COARSE}{dot}"),
+        _ => String::new(),
     };
     if cells(&place) > width {
         return Line::default();
@@ -123,7 +139,7 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let words = view_words(model, width.saturating_sub(2));
     let Some(legend) = legend else {
         let hint = comparison::hint(model);
-        let mut line = Line::styled(words, theme.plain);
+        let mut line = Line::from(Span::styled(words, theme.dim));
         if !hint.is_empty() && line.width() + cells(&hint) + 3 <= width {
             line.push_span(Span::styled(format!("─ {hint} "), theme.key));
         }
@@ -162,10 +178,13 @@ pub fn view_words(model: &Model, width: usize) -> String {
     if let Some(facts) = &model.viewer.facts {
         words.push(facts.format.clone());
     }
-    if words.is_empty() {
-        String::new()
-    } else {
-        shorten(&format!(" {} ", words.join(" · ")), width)
+    // From the end, what does not fit is left out as a whole.
+    while words.len() > 1 && cells(&words.join(" · ")) + 2 > width {
+        words.pop();
+    }
+    match words.is_empty() {
+        true => String::new(),
+        false => shorten(&format!(" {} ", words.join(" · ")), width),
     }
 }
 

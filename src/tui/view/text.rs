@@ -74,14 +74,42 @@ fn within<'a>(letters: impl Iterator<Item = &'a str>, width: usize) -> usize {
     fitting.map(str::len).sum()
 }
 
-/// A file name in at most `width` cells, cut in the middle: names often differ at their ends.
+/// A file name, or some of its folders and the name, in at most `width` cells. Its ending goes first. Then a folder is
+/// cut at its beginning, and a name in the middle: names often differ at their ends.
 pub fn shorten_name(name: &str, width: usize) -> String {
+    // Enough of a folder to be worth its place, with the ellipsis before it.
+    const FOLDER: usize = 3;
     if cells(name) <= width || width < 8 {
         return shorten(name, width);
     }
-    let tail = within(name.graphemes(true).rev(), (width - 1) / 2);
-    let tail = &name[name.len() - tail..];
-    shorten(name, width - cells(tail)) + tail
+    let stem = without_ending(name);
+    if stem.len() < name.len() && cells(stem) < width {
+        return format!("{stem}…");
+    }
+    let file = stem.rsplit('/').next().unwrap_or(stem);
+    if file.len() < stem.len() && cells(file) + FOLDER <= width {
+        let tail = within(stem.graphemes(true).rev(), width - 1);
+        return format!("…{}", &stem[stem.len() - tail..]);
+    }
+    let tail = within(stem.graphemes(true).rev(), (width - 1) / 2);
+    let tail = &stem[stem.len() - tail..];
+    shorten(stem, width - cells(tail)) + tail
+}
+
+/// `IM-0042.dcm` → `IM-0042`. The numbers of an identifier are no ending.
+fn without_ending(name: &str) -> &str {
+    const LONGEST: usize = 5;
+    match name.rsplit_once('.') {
+        Some((stem, ending))
+            if !stem.is_empty()
+                && (1..=LONGEST).contains(&ending.len())
+                && ending.chars().all(|c| c.is_ascii_alphanumeric())
+                && ending.contains(|c: char| c.is_ascii_alphabetic()) =>
+        {
+            stem
+        }
+        _ => name,
+    }
 }
 
 /// `text` in rows of at most `width` cells, broken between words; a longer word is cut.
@@ -190,8 +218,8 @@ mod tests {
         assert_eq!(shorten("ae\u{301}xyz", 3), "ae\u{301}…");
         assert_eq!(end_of("xyze\u{301}", 3), "…ze\u{301}");
         assert_eq!(end_of("ab\u{301}", 1), "…");
-        let name = shorten_name("0123456789e\u{301}.png", 12);
-        assert_eq!(name, "012345…e\u{301}.png");
+        let name = shorten_name("0123456789abcdefe\u{301}.png", 12);
+        assert_eq!(name, "012345…cdefe\u{301}");
         // A lam and an alef take two cells of a terminal, though they become one sign in print.
         assert_eq!((cells("لا"), "لا".width()), (2, 1));
         assert_eq!(cells(&fit("لالا", 6)), 6);
@@ -218,12 +246,25 @@ mod tests {
     #[test]
     fn names_keep_their_ends() {
         let name = "1.2.840.113654.2.55.0042.dcm";
-        let short = shorten_name(name, 15);
-        assert!(
-            short.ends_with("042.dcm") && short.contains('…') && short.width() <= 15,
-            "{short}"
-        );
+        assert_eq!(shorten_name(name, 15), "1.2.840…55.0042");
         assert_eq!(shorten_name("short.png", 15), "short.png");
+        assert_eq!(shorten_name("1.2.840.113654.2.55", 12), "1.2.84….2.55");
+    }
+
+    #[test]
+    fn a_name_loses_its_ending_first_and_keeps_the_end_of_its_folder() {
+        let name = "ieee8023-178/IM-0003.dcm";
+        for (width, words) in [
+            (24, "ieee8023-178/IM-0003.dcm"),
+            (23, "ieee8023-178/IM-0003…"),
+            (20, "…eee8023-178/IM-0003"),
+            (13, "…-178/IM-0003"),
+            (11, "…78/IM-0003"),
+            (10, "…8/IM-0003"),
+            (9, "ieee…0003"),
+        ] {
+            assert_eq!(shorten_name(name, width), words, "{width}");
+        }
     }
 
     #[test]

@@ -88,13 +88,15 @@ const HIGH_CONTRAST: Inks = Inks {
 impl Theme {
     /// A theme in the terminal's own colours.
     pub fn new(colours: Colours) -> Self {
-        let plain = Style::new();
+        let none = Style::new();
         let colour = |colour: Color| match colours {
-            Colours::None => plain,
-            _ => plain.fg(colour),
+            Colours::None => none,
+            _ => none.fg(colour),
         };
+        // Text says its colour, or else it would have that of the border on which it stands.
+        let plain = colour(Color::Reset);
         Theme {
-            screen: plain,
+            screen: none,
             plain,
             dim: plain.add_modifier(Modifier::DIM),
             title: plain.add_modifier(Modifier::BOLD),
@@ -147,12 +149,19 @@ impl Theme {
 
     /// The theme with a background of its own, no dim text, and important text bold or underlined.
     fn contrasted(self) -> Self {
+        let white = |style: Style| match self.colours {
+            Colours::None => style,
+            _ => style.fg(WHITE),
+        };
         let screen = match self.colours {
             Colours::None => self.screen,
             _ => self.screen.fg(WHITE).bg(BLACK),
         };
         Theme {
             screen,
+            plain: white(self.plain),
+            title: white(self.title),
+            selected: white(self.selected),
             dim: self.dim.remove_modifier(Modifier::DIM),
             positive: self.positive.add_modifier(Modifier::UNDERLINED),
             caution: self.caution.add_modifier(Modifier::BOLD),

@@ -1,5 +1,6 @@
 //! The worklist pane.
 
+mod answer;
 pub mod border;
 pub mod row;
 
@@ -46,9 +47,9 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     }
     let height = usize::from(area.height);
     let first = model.worklist.first_visible(height);
-    let lines: Vec<Line> = (first..first + height)
-        .map_while(|row| row::line(model, theme, row, width))
-        .collect();
+    // A border has a space beside it.
+    let width = width - usize::from(!layout.compact && width > 0);
+    let lines = row::lines(model, theme, first..first + height, width);
     frame.render_widget(Paragraph::new(lines), area);
 }
 

@@ -88,6 +88,18 @@ fn the_cursor_stays_on_its_image_through_sorting_and_filtering() {
 }
 
 #[test]
+fn after_a_filter_that_nothing_matched_the_image_from_before_is_selected() {
+    let mut list = Worklist::default();
+    list.add(["a.png", "b.png", "c.png"].map(path));
+    list.go_to(2);
+    list.set_filter("nothing".into());
+    assert!(list.selected().is_none());
+    list.set_filter("nothing at all".into());
+    list.set_filter(String::new());
+    assert_eq!(list.selected().unwrap().name(), "c.png");
+}
+
+#[test]
 fn a_filter_matches_states_too_and_new_files_obey_it() {
     let mut list = list();
     list.record(Path::new("w/a.png"), EntryState::Failed("cut short".into()));

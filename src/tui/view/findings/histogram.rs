@@ -15,7 +15,7 @@ const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇'
 /// Rows below the bars: the window, and the numbers.
 const BELOW: usize = 2;
 
-/// Draws bars for the numbers of pixels, in the colour of gauges within the window and dim beyond it; below them the
+/// Draws bars for the numbers of pixels, brighter within the window than beyond it; below them the
 /// window, with a tick at its level, and the ends of the values.
 pub fn draw(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
     let Some(facts) = &model.viewer.facts else {
@@ -35,7 +35,7 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
             let bars = levels.iter().enumerate().map(|(column, level)| {
                 let part = level.saturating_sub(row * 8).min(8);
                 let is_inside = (inside.0..inside.1).contains(&column);
-                let style = if is_inside { theme.gauge } else { theme.dim };
+                let style = if is_inside { theme.dim } else { theme.border };
                 Span::styled(EIGHTHS[part].to_string(), style)
             });
             Line::from_iter(bars)

@@ -139,7 +139,7 @@ impl Pane<'_> {
         let list = &self.model.worklist;
         let change = list.progression(list.cursor());
         let change = change.map(|change| {
-            let words = shorten(&change::line(&change), self.width);
+            let words = change::line(&change, self.width);
             vec![Line::styled(words, self.theme.plain)]
         });
         let sharing = list.sharing(list.cursor()).map(change::sharing_words);

@@ -263,7 +263,7 @@ fn a_row_shows_the_configured_columns() {
     };
     assert_eq!(
         line(WorklistColumns::default()),
-        "▸ ● IM-0041.png    0.935 Pneumonia"
+        "▸ ● IM-0041.png  0.935 Pneumonia"
     );
     let name = line(columns(true, true, true, false));
     assert!(

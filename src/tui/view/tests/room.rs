@@ -122,6 +122,15 @@ fn a_coarse_picture_says_so_until_a_key_and_on_the_border_after_it() {
 }
 
 #[test]
+fn a_cut_reason_for_a_coarse_picture_still_names_the_doctor() {
+    let mut model = model_of(40, 15);
+    let words = "coarse picture: the terminal did not answer in time · see cxr doctor";
+    model.coarse = Some(Coarse::new(words.to_owned()));
+    let last = last_row(&model);
+    assert!(last.contains("… · see cxr doctor"), "{last}");
+}
+
+#[test]
 fn a_first_time_shows_five_keys_and_how_to_leave() {
     for (width, height) in SIZES {
         let mut model = model_of(width, height);
@@ -132,6 +141,71 @@ fn a_first_time_shows_five_keys_and_how_to_leave() {
         press(&mut model, 'k');
         assert!(!screen(&model).contains("j k walk"));
     }
+}
+
+fn last_row(model: &Model) -> String {
+    let screen = screen(model);
+    screen.lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_long_message_has_the_whole_last_row_until_the_next_key() {
+    let mut model = model_of(40, 15);
+    model.notice = Some("saved".into());
+    assert!(last_row(&model).contains("not for diagnosis"));
+    model.notice = Some("no prior: no earlier film here".into());
+    let long = last_row(&model);
+    assert!(long.contains("no earlier film here"), "{long}");
+    press(&mut model, 'k');
+    assert!(last_row(&model).contains("not for diagnosis"));
+}
+
+#[test]
+fn the_last_row_is_not_bold_but_for_the_warning() {
+    let model = model_of(80, 24);
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    let theme = Theme::new(Colours::True);
+    let draw_it = |frame: &mut ratatui::Frame| {
+        draw(&model, &theme, None, frame);
+    };
+    let buffer = terminal.draw(draw_it).unwrap().buffer.clone();
+    let is_bold = |x: u16| {
+        let cell = &buffer[(x, 23)];
+        cell.modifier.contains(ratatui::style::Modifier::BOLD)
+    };
+    assert!(!is_bold(1) && is_bold(70), "{:?}", last_row(&model));
+}
+
+#[test]
+fn no_verdict_is_offered_where_there_is_nothing_to_judge() {
+    let mut model = model_of(120, 35);
+    assert!(last_row(&model).contains("[a]gree"));
+    model.worklist.go_to(3);
+    let failed = last_row(&model);
+    assert!(
+        !failed.contains("gree") && failed.contains("[/]filter"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn a_reason_takes_the_room_of_empty_columns() {
+    let screen = screen(&model_of(120, 35));
+    let row = screen.lines().find(|row| row.contains("damaged")).unwrap();
+    assert!(row.contains("damaged: it ends after 1,2"), "{row}");
+}
+
+#[test]
+fn long_words_of_the_help_hang_beside_their_keys() {
+    let mut model = model_of(40, 15);
+    press(&mut model, '?');
+    let help = screen(&model);
+    assert!(help.contains("j  k          the next and the"), "{help}");
+    assert!(help.contains("│                 previous image"), "{help}");
+    press_code(&mut model, KeyCode::Esc);
+    press(&mut model, 'l');
+    let signs = screen(&model);
+    assert!(signs.contains("│   · not scored yet  "), "{signs}");
 }
 
 #[test]

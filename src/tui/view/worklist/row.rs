@@ -1,40 +1,38 @@
 //! A row of the worklist.
 
+use std::ops::Range;
+
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::answer::{Answer, Places};
 use crate::domain::text::clean;
 use crate::domain::{Finding, InputCheck, Prediction, Question, Verdict, ViewPosition};
 use crate::tui::look::WorklistColumns;
 use crate::tui::model::Model;
 use crate::tui::view::change;
 use crate::tui::view::radiograph;
-use crate::tui::view::text::{cells, fit, shorten_name};
+use crate::tui::view::text::{cells, fit, shorten, shorten_name};
 use crate::tui::view::theme::Theme;
 use crate::tui::worklist::{Disk, EntryState, Sort, WorklistEntry, nearest};
 
 /// A row of at least this many cells has room for a date, and one of at least the second number for view and age too.
 const WIDE: usize = 52;
 const WIDER: usize = 58;
-/// Names get at least so many cells beside those.
-const NAME: usize = 14;
+/// Cursor, verdict, sign, and a space on both sides of the name.
+const FIXED: usize = 5;
+/// A name has at least so many cells beside an answer.
+const NAME: usize = 10;
 
-/// The line of a row in `width` cells; `None` below the last row.
-pub fn line(model: &Model, theme: &Theme, row: usize, width: usize) -> Option<Line<'static>> {
-    let entry = model.worklist.row(row)?;
-    let row = WorklistRow {
-        entry,
-        is_marked: model.comparison.marked.is_some()
-            && model.comparison.marked == model.worklist.index_at(row),
-        marks: marks(model, row),
-        patient: change::of_row(model, row),
-        summary: row_summary(model, theme, row, entry),
-        selected: row == model.worklist.cursor(),
-        name: model.worklist.name(row),
-        facts: facts(model, row, width),
-        columns: model.columns,
-    };
-    Some(row.line(theme, width))
+/// The lines of the rows in a list of `width` cells, with their columns at the same places. Rows below the last one have
+/// none.
+pub fn lines(model: &Model, theme: &Theme, rows: Range<usize>, width: usize) -> Vec<Line<'static>> {
+    let rows = rows.map_while(|row| WorklistRow::new(model, theme, row, width));
+    let rows: Vec<WorklistRow> = rows.collect();
+    let answers: Vec<&Answer> = rows.iter().map(|row| &row.answer).collect();
+    let places = Places::new(&answers, width, FIXED + NAME);
+    let lines = rows.iter().map(|row| row.line(theme, &places));
+    lines.collect()
 }
 
 /// The summary of the model in use, or of another model where that one has not scored the image.
@@ -64,6 +62,7 @@ pub fn words(model: &Model, theme: &Theme, row: usize) -> (String, Style) {
         style,
         score,
         words,
+        ..
     } = row_summary(model, theme, row, entry);
     let (mark, flag) = marks(model, row);
     let mark = String::from(mark);
@@ -91,6 +90,7 @@ pub fn tile(model: &Model, theme: &Theme, row: usize) -> Option<TileWords> {
         style,
         score,
         words,
+        ..
     } = row_summary(model, theme, row, entry);
     let (mark, flag) = marks(model, row);
     let has_no_picture = matches!(
@@ -118,6 +118,8 @@ struct RowSummary {
     style: Style,
     score: String,
     words: String,
+    /// Whether the words are the reason why there is no answer.
+    is_reason: bool,
 }
 
 impl RowSummary {
@@ -127,20 +129,20 @@ impl RowSummary {
             style: theme.dim,
             score: String::new(),
             words: String::new(),
+            is_reason: false,
         }
     }
 }
 
-struct WorklistRow<'a> {
-    entry: &'a WorklistEntry,
-    /// It stands beside every other film.
-    is_marked: bool,
-    /// The sign of the reader's verdict, and that of a key image.
-    marks: (char, &'static str),
-    /// In the order of patients: the patient, and the change since the patient's image before.
-    patient: Option<(String, Option<String>)>,
-    summary: RowSummary,
-    selected: bool,
+struct WorklistRow {
+    sign: char,
+    style: Style,
+    /// The sign of the reader's verdict.
+    mark: char,
+    /// Behind the name: a key image, a note, a change of the file, the patient.
+    lead: String,
+    answer: Answer,
+    is_selected: bool,
     /// Its file name, with as much of its folder as it needs to be told apart.
     name: String,
     /// When the image was taken, its view, and the age of the patient.
@@ -148,70 +150,117 @@ struct WorklistRow<'a> {
     columns: WorklistColumns,
 }
 
-impl WorklistRow<'_> {
-    /// ` ✓● IM-0041.png   91.0 %  COVID-19`
-    fn line(&self, theme: &Theme, width: usize) -> Line<'static> {
-        let cursor = if self.selected { '▸' } else { ' ' };
-        let sign = self.summary.sign;
-        let (mark, flag) = if self.columns.mark {
-            self.marks
-        } else {
-            (' ', "")
+impl WorklistRow {
+    /// `None` below the last row.
+    fn new(model: &Model, theme: &Theme, row: usize, width: usize) -> Option<Self> {
+        let list = &model.worklist;
+        let entry = list.row(row)?;
+        let marked = model.comparison.marked;
+        let is_marked = marked.is_some() && marked == list.index_at(row);
+        let columns = model.columns;
+        let (mark, flag) = match columns.mark {
+            true => marks(model, row),
+            false => (' ', ""),
         };
-        let marked = if self.is_marked { "marked " } else { "" };
-        let words = format!("{flag}{marked}{}{}", disk(self.entry.disk), self.words());
-        let left = width.saturating_sub(5 + cells(&self.facts));
-        // Names get the cells that the words leave, and never less than half, or than they need beside facts.
-        let most = match self.facts.as_str() {
-            "" => width / 2,
-            _ => (left / 2).max(left.saturating_sub(NAME)),
+        let summary = row_summary(model, theme, row, entry);
+        let shown = |is, text| if is { text } else { String::new() };
+        let mut answer = Answer {
+            score: shown(columns.score, summary.score),
+            words: shown(columns.words, summary.words),
+            is_reason: summary.is_reason,
         };
-        let words_width = if self.columns.name {
-            cells(&words).min(most)
-        } else {
-            left
+        let patient = change::of_row(model, row);
+        let (patient, change) = patient.unwrap_or_default();
+        if let Some(change) = change {
+            answer = Answer {
+                score: String::new(),
+                words: change,
+                is_reason: true,
+            };
+        }
+        let marked = if is_marked { "marked" } else { "" };
+        let lead = [flag.trim(), marked, disk(entry.disk).trim(), &patient];
+        let lead = lead.into_iter().filter(|part| !part.is_empty());
+        Some(WorklistRow {
+            sign: summary.sign,
+            style: summary.style,
+            mark,
+            lead: lead.collect::<Vec<_>>().join(" "),
+            answer,
+            is_selected: row == list.cursor(),
+            name: list.name(row),
+            facts: facts(model, row, width),
+            columns,
+        })
+    }
+
+    /// ` ✓● IM-0041.png ¶   0.935 Pneumonia`
+    fn line(&self, theme: &Theme, places: &Places) -> Line<'static> {
+        let (name_width, answer_width, facts) = self.widths(places);
+        let cursor = if self.is_selected { '▸' } else { ' ' };
+        let (mark, sign) = (self.mark, self.sign);
+        let answer = fit(&self.answer.text(places, answer_width), answer_width);
+        let (style, plain, dim) = match self.is_selected {
+            true => (theme.selected, theme.selected, theme.selected),
+            false => (self.style, theme.plain, theme.dim),
         };
-        let name_width = left.saturating_sub(words_width);
-        let name = if self.columns.name {
-            fit(&shorten_name(&self.name, name_width), name_width)
-        } else {
-            String::new()
-        };
-        let words = fit(&words, words_width);
-        let (style, plain) = if self.selected {
-            (theme.selected, theme.selected)
-        } else {
-            (self.summary.style, theme.plain)
-        };
+        let (name, lead) = self.name_and_lead(name_width);
         Line::from(vec![
             Span::styled(format!("{cursor}{mark}{sign} "), style),
-            Span::styled(format!("{name} "), plain),
-            Span::styled(
-                self.facts.clone(),
-                if self.selected { plain } else { theme.dim },
-            ),
-            Span::styled(words, style),
+            Span::styled(name, plain),
+            Span::styled(lead, style),
+            Span::styled(format!(" {facts}"), dim),
+            Span::styled(answer, style),
         ])
     }
 
-    fn words(&self) -> String {
-        let RowSummary { score, words, .. } = &self.summary;
-        let (lead, change) = match &self.patient {
-            Some((lead, change)) => (lead.as_str(), change.as_deref()),
-            None => ("", None),
+    /// The cells of the name with the lead, those of the answer, and the facts between them.
+    fn widths(&self, places: &Places) -> (usize, usize, &str) {
+        let lead = match cells(&self.lead) {
+            0 => 0,
+            cells => cells + 1,
         };
-        let columns = match change {
-            Some(change) => [(true, lead), (true, change), (false, "")],
-            None => [
-                (true, lead),
-                (self.columns.score, score.as_str()),
-                (self.columns.words, words.as_str()),
-            ],
+        let name = if self.columns.name {
+            cells(&self.name)
+        } else {
+            0
         };
-        let shown = columns
-            .into_iter()
-            .filter(|(is, text)| *is && !text.is_empty());
-        shown.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
+        let has_no_facts = self.facts.trim().is_empty();
+        let is_free = self.answer.is_reason || self.answer.is_empty() || lead > 0;
+        let facts = match has_no_facts && is_free {
+            true => "",
+            false => self.facts.as_str(),
+        };
+        let left = places.width.saturating_sub(FIXED + cells(facts));
+        let answer = match self.answer.is_reason {
+            // Beside a name in half of the row, or all of it where it is shorter.
+            true => {
+                let most = left.saturating_sub(lead + name.min(places.width / 3));
+                let words = cells(&self.answer.words).min(most);
+                words.max(places.answer.min(left))
+            }
+            // The name may need the room.
+            false if self.answer.is_empty() && facts.is_empty() => {
+                places.answer.min(left.saturating_sub(lead + name))
+            }
+            false => {
+                let least = lead + name.min(NAME);
+                places.answer.min(left.saturating_sub(least))
+            }
+        };
+        let answer = if self.columns.name { answer } else { left };
+        (left - answer, answer, facts)
+    }
+
+    /// The name, and the lead at the right end of `width` cells.
+    fn name_and_lead(&self, width: usize) -> (String, String) {
+        let lead = shorten(&self.lead, width);
+        let left = width.saturating_sub(cells(&lead) + usize::from(!lead.is_empty()));
+        let name = match self.columns.name {
+            true => shorten_name(&self.name, left),
+            false => String::new(),
+        };
+        (fit(&name, width - cells(&lead)), lead)
     }
 }
 
@@ -282,10 +331,11 @@ fn marks(model: &Model, row: usize) -> (char, &'static str) {
 }
 
 fn state(model: &Model, theme: &Theme, entry: &WorklistEntry) -> RowSummary {
-    let unscored = |sign, style, words| RowSummary {
+    let unscored = |sign, style, words: String| RowSummary {
         sign,
         style,
         score: String::new(),
+        is_reason: !words.is_empty(),
         words,
     };
     match &entry.state {
@@ -317,6 +367,7 @@ fn other_model(model: &Model, theme: &Theme, name: &str, prediction: &Prediction
             style,
             score: String::new(),
             words: format!("{name}: refused"),
+            is_reason: false,
         },
         _ => {
             let RowSummary { score, words, .. } = summary(model, theme, prediction);
@@ -330,6 +381,7 @@ fn other_model(model: &Model, theme: &Theme, name: &str, prediction: &Prediction
                 style,
                 score,
                 words,
+                is_reason: false,
             }
         }
     }
@@ -343,6 +395,7 @@ fn disagreement(model: &Model, theme: &Theme, row: usize) -> Option<RowSummary> 
         style: theme.plain,
         score: format!("Δ {difference:.2}"),
         words: finding.label.name().to_owned(),
+        is_reason: false,
     })
 }
 
@@ -359,6 +412,7 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary 
             style: theme.caution,
             score: String::new(),
             words: format!("{label}: can't tell"),
+            is_reason: false,
         };
     }
     let wanted = match model.worklist.sort() {
@@ -411,5 +465,6 @@ fn summary(model: &Model, theme: &Theme, prediction: &Prediction) -> RowSummary 
         style,
         score,
         words,
+        is_reason: false,
     }
 }
