@@ -102,31 +102,11 @@ impl Store {
         detail: &str,
         at: SystemTime,
     ) -> Result<(), StoreError> {
-        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let at_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        self.write(|change| {
-            let (log_rows, log_head): (i64, Hash) =
-                change.query_row("SELECT rows, head FROM chain", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
-            let last = change.query_row(
-                "SELECT id, hash FROM study_event ORDER BY id DESC LIMIT 1",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            );
-            let (id, previous): (i64, Hash) = last.optional()?.unwrap_or_default();
-            let event = EventRow {
-                id: id + 1,
-                at_ms,
-                texts: [study, reader, event, detail].map(str::to_owned),
-                log_rows,
-                log_head: log_head.to_vec(),
-            };
-            event.insert(change, &previous)
-        })
+        self.write(|change| append(change, [study, reader, event, detail], at))
     }
 
-    /// Begins a study, unless one has begun in this store. Returns the digest of the study that has.
+    /// Begins a study, unless one has begun in this store. Returns the digest of the study that has. Of several sessions
+    /// that begin at the same moment, one begins it.
     ///
     /// # Errors
     /// If it cannot be written or read.
@@ -136,12 +116,20 @@ impl Store {
         registration: &StudyRegistration,
         at: SystemTime,
     ) -> Result<String, StoreError> {
-        if let Some(begun) = self.study_begun()? {
-            return Ok(begun.0);
-        }
         let detail = serde_json::to_string(registration).unwrap_or_default();
-        self.note_study_event(study, "", BEGUN, &detail, at)?;
-        Ok(study.to_owned())
+        self.write(|change| {
+            let sql = "SELECT study FROM study_event WHERE event = ? ORDER BY id LIMIT 1";
+            let begun = change
+                .query_row(sql, [BEGUN], |row| row.get(0))
+                .optional()?;
+            match begun {
+                Some(begun) => Ok(begun),
+                None => {
+                    append(change, [study, "", BEGUN, &detail], at)?;
+                    Ok(study.to_owned())
+                }
+            }
+        })
     }
 
     /// The digest and the registration of the study that has begun in this store.
@@ -225,6 +213,26 @@ impl Store {
     pub fn verify_study_events(&self) -> Result<StudyAudit, StoreError> {
         self.read(verify(&self.connection))
     }
+}
+
+/// Appends an event: study, reader, event and detail.
+fn append(change: &Transaction, texts: [&str; 4], at: SystemTime) -> rusqlite::Result<()> {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (log_rows, log_head): (i64, Hash) =
+        change.query_row("SELECT rows, head FROM chain", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let sql = "SELECT id, hash FROM study_event ORDER BY id DESC LIMIT 1";
+    let last = change.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (id, previous): (i64, Hash) = last.optional()?.unwrap_or_default();
+    let event = EventRow {
+        id: id + 1,
+        at_ms: i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        texts: texts.map(str::to_owned),
+        log_rows,
+        log_head: log_head.to_vec(),
+    };
+    event.insert(change, &previous)
 }
 
 const COLUMNS: &str = "id, at_ms, study, reader, event, detail, log_rows, log_head, previous, hash";
@@ -395,6 +403,34 @@ mod tests {
         call(&mut store, 3, "d1");
         assert_eq!(store.open_study().unwrap(), None);
         assert_eq!(store.verify_study_events().unwrap().faults, [""; 0]);
+    }
+
+    /// Two sessions of two readers may open at the same moment, each with a file of its own.
+    #[test]
+    fn of_many_sessions_at_once_one_begins_the_study() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sqlite");
+        Store::open(&path).unwrap().close();
+        let gate = std::sync::Barrier::new(6);
+        let begun: Vec<String> = std::thread::scope(|scope| {
+            let begin = |n: usize| {
+                let (gate, path) = (&gate, &path);
+                scope.spawn(move || {
+                    let mut store = Store::open(path).unwrap();
+                    gate.wait();
+                    let study = format!("d{n}");
+                    store
+                        .begin_study(&study, &registration(), UNIX_EPOCH)
+                        .unwrap()
+                })
+            };
+            let threads: Vec<_> = (0..6).map(begin).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        let store = Store::open(&path).unwrap();
+        let events = store.study_events().unwrap();
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(begun.iter().all(|study| *study == events[0].study));
     }
 
     #[test]
