@@ -141,6 +141,7 @@ pub fn run(
         store: store.clone(),
         folders: options.paths.clone(),
         reviewer: Some(options.reviewer.clone()),
+        study: None,
     });
     let memory = Some(predictions::in_store(store, RULES));
     let start = |report| Worker::with_cache(decoder, models, memory, background_threads(), report);

@@ -51,6 +51,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         },
         folders: arguments.folder.iter().cloned().collect(),
         reviewer: arguments.reviewer.clone(),
+        study: study.as_ref().map(|study| study.file.digest.clone()),
     };
     let outputs = Outputs::of(arguments)?;
     let Some(StoredReadings {
@@ -211,15 +212,28 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
             complain("no figures: the log is not whole");
             return Ok(None);
         }
-        let mut found = Vec::new();
+        let is_of_study = |blinded: &BlindedReading| {
+            let study = wanted.study.as_ref();
+            study.is_none_or(|study| blinded.study.as_ref() == Some(study))
+        };
+        let (mut found, mut others) = (Vec::new(), 0);
         store.last_words(&folders, |word| {
             // An adjudicator is no reader: what they decide is in the reference standard.
             let is_reading = is_wanted(&word) && adjudicator_of(&word.reviewer).is_none();
-            if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_reading) {
-                found.push((word, blinded));
+            match word.opinion.blinded.clone().filter(|_| is_reading) {
+                Some(blinded) if is_of_study(&blinded) => found.push((word, blinded)),
+                Some(_) => others += 1,
+                None => {}
             }
             Ok::<_, anyhow::Error>(())
         })??;
+        if others > 0 {
+            let are = if others == 1 { "is" } else { "are" };
+            let readings = counted(others, "blinded reading");
+            complain(&format!(
+                "{readings} in the store {are} not of this study: left out"
+            ));
+        }
         let seen = store.answers_seen()?;
         let found = found.into_iter();
         let readings = found.map(|(word, blinded)| {
