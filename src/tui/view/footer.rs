@@ -65,7 +65,9 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     };
     if let Some(Overlay::Prompt(prompt)) = &model.overlay {
         let typed = cells(question(prompt.kind)) + cells(&typed(model, prompt, left));
-        let x = u16::try_from(typed).unwrap_or(u16::MAX).min(area.width - 1);
+        let x = u16::try_from(typed)
+            .unwrap_or(u16::MAX)
+            .min(area.width.saturating_sub(1));
         frame.set_cursor_position(Position::new(area.x + x, area.y));
     }
     frame.render_widget(line, area);
@@ -122,14 +124,27 @@ fn grid_hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
 
 /// Five keys for a reader who is here for the first time, and how to get help and to leave.
 fn first_time(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
-    const FIVE: [&str; 3] = [
-        "first time? j k walk · a d u your verdict · o heat map · z image alone · / filter · ",
-        "j k walk · a d u verdict · o map · / filter · ",
-        "",
+    let keys = |actions: &[Action]| {
+        let keys = actions.iter().map(|a| model.keymap.display_key(*a));
+        keys.filter(|key| !key.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let walk = keys(&[Action::Next, Action::Previous]);
+    let verdict = keys(&[Action::Agree, Action::Disagree, Action::Unsure]);
+    let map = keys(&[Action::HeatMap]);
+    let alone = keys(&[Action::WholeScreen]);
+    let filter = keys(&[Action::Filter]);
+    let five = [
+        format!(
+            "first time? {walk} walk · {verdict} your verdict · {map} heat map · {alone} image alone · {filter} filter · "
+        ),
+        format!("{walk} walk · {verdict} verdict · {map} map · {filter} filter · "),
+        String::new(),
     ];
     let mut line = hints(model, theme, 0);
     let room = width.saturating_sub(line.width());
-    let five = FIVE.into_iter().find(|five| cells(five) <= room);
+    let five = five.into_iter().find(|five| cells(five) <= room);
     line.spans
         .insert(0, Span::styled(five.unwrap_or_default(), theme.key));
     line

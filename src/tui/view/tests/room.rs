@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Histogram;
+use crate::tui::keymap::Rebinding;
 use crate::tui::model::Coarse;
 
 const SIZES: [(u16, u16); 5] = [(40, 15), (55, 50), (80, 24), (120, 35), (200, 50)];
@@ -132,6 +133,29 @@ fn a_first_time_shows_five_keys_and_how_to_leave() {
         press(&mut model, 'k');
         assert!(!screen(&model).contains("j k walk"));
     }
+}
+
+/// Keys may be other ones: no text of the screen has its own.
+#[test]
+fn texts_name_the_keys_of_the_configuration() {
+    let rebinding = |action: &str, key: &str| Rebinding {
+        action: action.to_owned(),
+        keys: vec![key.to_owned()],
+    };
+    let keymap = Keymap::rebound(&[
+        rebinding("next", "f7"),
+        rebinding("agree", "f8"),
+        rebinding("call", "f9"),
+    ]);
+    let mut model = model_of(120, 35);
+    model.keymap = keymap.unwrap();
+    model.is_first_time = true;
+    let first = screen(&model);
+    assert!(first.contains("F7 k walk · F8 d u"), "{first}");
+    model.is_first_time = false;
+    model.read_blinded(None);
+    let hidden = screen(&model);
+    assert!(hidden.contains("press F9"), "{hidden}");
 }
 
 #[test]
