@@ -165,10 +165,16 @@ fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -
     let analysis = |factors| obuchowski_rockette(&estimates, factors);
     let random = analysis(FactorTypes::RandomReadersRandomCases);
     let positive = figure == FigureOfMerit::Sensitivity;
-    let of_class = table.cases().iter();
+    let is_read = |case: usize| {
+        let modes = 0..table.modes().len();
+        let mut cells = modes.flat_map(|mode| (0..table.readers().len()).map(move |r| (mode, r)));
+        cells.any(|(mode, reader)| table.rating(mode, reader, case).is_some())
+    };
+    let of_class = table.cases().iter().enumerate();
     let of_class =
-        of_class.filter(|case| figure == FigureOfMerit::Auc || case.positive == positive);
-    let read = of_class.count();
+        of_class.filter(|(_, case)| figure == FigureOfMerit::Auc || case.positive == positive);
+    // Of an area, only images with a rating.
+    let read = of_class.filter(|(at, _)| is_read(*at)).count();
     // Without any reader, the reason of the first says why.
     let first = figures.left_out.first().map(|left_out| left_out.reason);
     let no_reader = |found: Undefined| {
