@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::StudySizeArguments;
+use super::{ReferenceArguments, StudySizeArguments};
 
 /// Plan a reader study, and see how it goes
 ///
@@ -145,23 +145,9 @@ pub struct NewStudy {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub hide: Vec<HideArgument>,
 
-    /// Table of cases with the reference standard, in the form that cxr evaluate reads
-    #[arg(
-        short,
-        long,
-        value_name = "FILE.csv",
-        help_heading = "Reference standard"
-    )]
-    pub manifest: Option<PathBuf>,
-
-    /// COLUMN of findings, or LABEL=COLUMN of 0/1 (repeatable)
-    #[arg(
-        long,
-        value_name = "[LABEL=]COLUMN",
-        requires = "manifest",
-        help_heading = "Reference standard"
-    )]
-    pub label_column: Vec<String>,
+    /// The reference standard.
+    #[command(flatten)]
+    pub reference: ReferenceArguments,
 
     /// Replace the two files if they exist
     #[arg(long)]

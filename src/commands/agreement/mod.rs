@@ -24,7 +24,9 @@ use super::shared::{SOME_FAILED, Usage, complain, named, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
-use crate::domain::{BlindedReading, Call, ImageIdentity, PatientIdentity, ReadingMode};
+use crate::domain::{
+    BlindedReading, Call, ImageIdentity, PatientIdentity, ReadingMode, median_time,
+};
 use crate::evaluation::BinaryQuestion;
 use crate::evaluation::reader_study_table;
 use crate::evaluation::reader_tables::terminal;
@@ -91,16 +93,8 @@ fn reference_of(
     arguments: &cli::Agreement,
     study: Option<&LoadedStudy>,
 ) -> Result<Option<cli::CaseArguments>> {
-    if let Some(manifest) = arguments.manifest.clone() {
-        return Ok(Some(cli::CaseArguments {
-            manifest,
-            root: arguments.root.clone(),
-            path_column: arguments.path_column.clone(),
-            label_column: arguments.label_column.clone(),
-            patient_column: arguments.patient_column.clone(),
-            split: None,
-            filters: Vec::new(),
-        }));
+    if let Some(named) = arguments.reference.cases() {
+        return Ok(Some(named));
     }
     let Some(study) = study else { return Ok(None) };
     match study.reference_fault() {
@@ -538,13 +532,7 @@ fn times(readings: &[ReaderRow], reviewer: &str) -> (Option<Duration>, Option<Du
     let unaided = unaided.map(|call| call.took).collect();
     let aided = of_reader().filter_map(|r| r.blinded.aided.as_ref());
     (
-        median(unaided),
-        median(aided.map(|call| call.took).collect()),
+        median_time(unaided),
+        median_time(aided.map(|call| call.took).collect()),
     )
-}
-
-fn median(mut times: Vec<Duration>) -> Option<Duration> {
-    times.sort_unstable();
-    let (low, high) = (times.len().checked_sub(1)? / 2, times.len() / 2);
-    Some((times[low] + times[high]) / 2)
 }

@@ -60,7 +60,7 @@ impl<'a> Outputs<'a> {
         let outputs = Outputs {
             report,
             table: table.transpose()?,
-            manifest: arguments.manifest.as_deref(),
+            manifest: arguments.reference.manifest.as_deref(),
             force: arguments.force,
         };
         for path in report
@@ -84,7 +84,8 @@ impl<'a> Outputs<'a> {
         log: &LogState,
     ) -> Result<()> {
         if let Some((path, format)) = self.table {
-            let bytes = table_bytes(format, &COLUMNS, &rows(readings, references))?;
+            let columns = COLUMNS.map(str::to_owned).into();
+            let bytes = table_bytes(format, columns, &rows(readings, references))?;
             write_whole(path, &bytes, self.force)?;
         }
         if let (Some(path), Some(study)) = (self.report, study) {

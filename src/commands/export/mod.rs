@@ -16,13 +16,12 @@ use self::summary::ReviewSummary;
 use super::shared::output_file::{OutputFile, refuse_to_replace};
 use super::shared::reviews::{is_whole, not_opened, refuse_open_study, store_path, stored_path};
 use super::shared::{
-    SOME_FAILED, Usage, complain, is_broken_pipe, print, pseudonym_key, standard_output,
+    SOME_FAILED, Usage, complain, is_broken_pipe, parquet_bytes, print, pseudonym_key,
+    standard_output,
 };
 use crate::cli::{self, ReviewFormat};
 use crate::domain::text::Printable;
-use crate::export::{
-    Cell, ColumnKind, ColumnarWriter, FlatRow, TableFormat, TableWriter, is_stream, path_text,
-};
+use crate::export::{Cell, TableFormat, TableWriter, is_stream, path_text};
 use crate::library::exists;
 use crate::store::{Audit, Store, StoreError, is_part_of};
 
@@ -291,33 +290,9 @@ fn write_marks(
     Ok(())
 }
 
-/// Writes rows in Parquet.
+/// Writes rows in Parquet. The file is made in memory: `out` may be a pipe that another thread must not hold.
 fn write_held(columns: Vec<String>, rows: &[Vec<Cell>], out: &mut dyn Write) -> Result<()> {
-    let mut kinds = vec![None; columns.len()];
-    for row in rows {
-        for (kind, cell) in kinds.iter_mut().zip(row) {
-            *kind = match (*kind, cell.kind()) {
-                (known, None) => known,
-                (None, found) => found,
-                (known, found) if known == found => known,
-                _ => Some(ColumnKind::Text),
-            };
-        }
-    }
-    let kinds = kinds
-        .into_iter()
-        .map(|kind| kind.unwrap_or(ColumnKind::Text));
-    let typed: Vec<_> = columns.into_iter().zip(kinds).collect();
-    let version = (
-        "cxr.version".to_owned(),
-        env!("CARGO_PKG_VERSION").to_owned(),
-    );
-    // The file is made in memory: `out` may be a pipe that another thread must not hold.
-    let mut table = ColumnarWriter::begin(Vec::new(), &typed, &[version])?;
-    for row in rows {
-        table.row(&row.iter().map(Cell::to_csv).collect::<FlatRow>())?;
-    }
-    out.write_all(&table.finish()?)?;
+    out.write_all(&parquet_bytes(columns, rows)?)?;
     Ok(out.flush()?)
 }
 

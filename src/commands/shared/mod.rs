@@ -44,5 +44,5 @@ pub use pacs::{pacs_address, pacs_settings};
 pub use print::{complain, misread, note, print, print_document, report};
 pub use pseudonym_key::pseudonym_key;
 pub use standard_output::{is_broken_pipe, standard_output};
-pub use table_bytes::table_bytes;
+pub use table_bytes::{parquet_bytes, table_bytes};
 pub use terminal::probe_time;

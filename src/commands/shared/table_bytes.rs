@@ -8,11 +8,14 @@ use crate::export::{Cell, ColumnKind, ColumnarWriter, FlatRow, TableFormat, Tabl
 ///
 /// # Errors
 /// If a row has another number of cells than there are columns.
-pub fn table_bytes(format: TableFormat, columns: &[&str], rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
+pub fn table_bytes(
+    format: TableFormat,
+    columns: Vec<String>,
+    rows: &[Vec<Cell>],
+) -> Result<Vec<u8>> {
     if format == TableFormat::Parquet {
-        return in_columns(columns, rows);
+        return parquet_bytes(columns, rows);
     }
-    let columns = columns.iter().map(|column| (*column).to_owned()).collect();
     let mut table = TableWriter::begin(Vec::new(), format, columns)?;
     for row in rows {
         table.row(row)?;
@@ -20,8 +23,11 @@ pub fn table_bytes(format: TableFormat, columns: &[&str], rows: &[Vec<Cell>]) ->
     Ok(table.finish()?)
 }
 
-/// What a column holds is known after its last cell.
-fn in_columns(columns: &[&str], rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
+/// The Parquet file of rows that are held: what a column holds is known after its last cell only.
+///
+/// # Errors
+/// As [`table_bytes`].
+pub fn parquet_bytes(columns: Vec<String>, rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
     let mut kinds = vec![None; columns.len()];
     for row in rows {
         for (kind, cell) in kinds.iter_mut().zip(row) {
@@ -36,11 +42,7 @@ fn in_columns(columns: &[&str], rows: &[Vec<Cell>]) -> Result<Vec<u8>> {
     let kinds = kinds
         .into_iter()
         .map(|kind| kind.unwrap_or(ColumnKind::Text));
-    let typed: Vec<_> = columns
-        .iter()
-        .map(|column| (*column).to_owned())
-        .zip(kinds)
-        .collect();
+    let typed: Vec<_> = columns.into_iter().zip(kinds).collect();
     let version = (
         "cxr.version".to_owned(),
         env!("CARGO_PKG_VERSION").to_owned(),
