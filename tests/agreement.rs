@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use cxr::domain::{
     Act, BlindedReading, Call, Finding, Fingerprint, ImageIdentity, InputCheck, OperatingPoint,
-    Opinion, OpinionChange, Origin, Pathology, PatientIdentity, Prediction, Question, Review,
-    Score, ScoreKind, Seen, Uids,
+    Opinion, OpinionChange, Origin, Pathology, PatientIdentity, Prediction, Question, ReadingMode,
+    Review, Score, ScoreKind, Seen, Uids,
 };
 use cxr::store::{ReviewEntry, Store};
 use serde_json::Value;
@@ -656,6 +656,74 @@ fn the_table_has_every_reading_in_csv_and_parquet() {
         assert_eq!(again.status.code(), Some(2));
         assert_eq!(fs::read(&table).unwrap(), bytes);
     }
+}
+
+/// Bob read two films of a study. Cy read one of them before the study began, in the same store and of his own accord.
+#[test]
+fn the_results_of_a_study_are_of_its_own_readings() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().canonicalize().unwrap();
+    let mut cases = "path,sha256,excluded\n".to_owned();
+    for n in 0..2 {
+        fs::write(base.join(format!("{n}.png")), n.to_string()).unwrap();
+        cases += &format!("{n}.png,{},\n", sha256(&n.to_string()));
+    }
+    fs::write(base.join("study.cases.csv"), &cases).unwrap();
+    let plan = format!(
+        "format = 1\nname = \"pilot\"\ndesign = \"unaided\"\nseed = 7\nquestions = [\"{LABEL}\"]\n\
+         readers = [\"bob\", \"cy\"]\nmodel_sha256 = \"{}\"\nstore = \"study.sqlite\"\n\
+         [cases]\nfile = \"study.cases.csv\"\nsha256 = \"{}\"\n",
+        "ab".repeat(32),
+        sha256(&cases),
+    );
+    fs::write(base.join("study.toml"), &plan).unwrap();
+    let mut log = Store::open(&base.join("study.sqlite")).unwrap();
+    for (token, reader, n, study) in [
+        ("early", "cy", 0, None),
+        ("first", "bob", 0, Some(sha256(&plan))),
+        ("second", "bob", 1, Some(sha256(&plan))),
+    ] {
+        log.append(&ReviewEntry {
+            token: token.into(),
+            image: ImageIdentity {
+                sha256: sha256(&n.to_string()),
+                path: base.join(format!("{n}.png")),
+                uids: Uids::default(),
+                patient_id: None,
+            },
+            review: Review {
+                reviewer: reader.into(),
+                at: SystemTime::now(),
+                act: Act::Called,
+                change: OpinionChange::to(&Opinion {
+                    blinded: Some(BlindedReading {
+                        mode: ReadingMode::Unaided,
+                        asked: vec![LABEL.into()],
+                        unaided: Some(call(n == 0, 2_000)),
+                        model_sha256: MODEL.into(),
+                        study,
+                        ..BlindedReading::default()
+                    }),
+                    ..Opinion::default()
+                }),
+                seen: Seen::default(),
+            },
+            prediction: None,
+        })
+        .unwrap();
+    }
+    drop(log);
+    let output = Command::new(env!("CARGO_BIN_EXE_cxr"))
+        .args(["agreement", "--study", "study.toml", "--format", "json"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["readings"], 2);
+    assert_eq!(report["studies"][0]["readers"], 1);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("1 blinded reading in the store is"), "{said}");
 }
 
 fn size(arguments: &[&str]) -> Output {

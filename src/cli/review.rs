@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
-use super::{Assumptions, PrognosisArguments};
+use super::{Assumptions, PrognosisArguments, ReferenceArguments};
 
 /// Write the reviews as a table, or check that the log of them is whole
 ///
@@ -175,51 +175,9 @@ pub struct Agreement {
     #[arg(long)]
     pub force: bool,
 
-    /// Table of cases with a reference standard, in the form that cxr evaluate reads
-    #[arg(
-        short,
-        long,
-        value_name = "FILE.csv",
-        help_heading = "Reference standard"
-    )]
-    pub manifest: Option<PathBuf>,
-
-    /// Folder that the file names in it are relative to [default: the folder of FILE.csv]
-    #[arg(
-        long,
-        value_name = "DIR",
-        requires = "manifest",
-        help_heading = "Reference standard"
-    )]
-    pub root: Option<PathBuf>,
-
-    /// Column of file names [default: path, filename, file, image …]
-    #[arg(
-        long,
-        value_name = "COLUMN",
-        requires = "manifest",
-        help_heading = "Reference standard"
-    )]
-    pub path_column: Option<String>,
-
-    /// COLUMN of findings [default: finding], or LABEL=COLUMN: a column of 0/1 or yes/no for a label
-    /// of the model (repeatable)
-    #[arg(
-        long,
-        value_name = "[LABEL=]COLUMN",
-        requires = "manifest",
-        help_heading = "Reference standard"
-    )]
-    pub label_column: Vec<String>,
-
-    /// Column of patients; images of one patient are kept together [default: patient, patientid …]
-    #[arg(
-        long,
-        value_name = "COLUMN",
-        requires = "manifest",
-        help_heading = "Reference standard"
-    )]
-    pub patient_column: Option<String>,
+    /// In place of the reference standard of the study.
+    #[command(flatten)]
+    pub reference: ReferenceArguments,
 
     /// Column of lesions' boxes, `x y w h` in fractions of the film, joined by `;`: for the marks of a study with
     /// [localisation]

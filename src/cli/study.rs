@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::StudySizeArguments;
+use super::{ReferenceArguments, StudySizeArguments};
 
 /// Plan a reader study, and see how it goes
 ///
@@ -154,23 +154,9 @@ pub struct NewStudy {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub hide: Vec<HideArgument>,
 
-    /// Table of cases with the reference standard, in the form that cxr evaluate reads
-    #[arg(
-        short,
-        long,
-        value_name = "FILE.csv",
-        help_heading = "Reference standard"
-    )]
-    pub manifest: Option<PathBuf>,
-
-    /// COLUMN of findings, or LABEL=COLUMN of 0/1 (repeatable)
-    #[arg(
-        long,
-        value_name = "[LABEL=]COLUMN",
-        requires = "manifest",
-        help_heading = "Reference standard"
-    )]
-    pub label_column: Vec<String>,
+    /// The reference standard.
+    #[command(flatten)]
+    pub reference: ReferenceArguments,
 
     /// Column of lesions' boxes, `x y w h` in fractions of the film, joined by `;`: for --marks
     #[arg(

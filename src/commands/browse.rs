@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::shared::numbered_file::{stem_of, write_numbered};
 use super::shared::reviews::{ReadingSelection, not_opened, refuse_open_study, store_path};
-use super::shared::study::start_sitting;
+use super::shared::study::{login, start_sitting};
 use super::shared::{
     CommandContext, SOME_FAILED, Usage, assumed, complain, film_table, model_library, probe_time,
 };
@@ -141,6 +141,7 @@ pub fn run(
         store: store.clone(),
         folders: options.paths.clone(),
         reviewer: Some(options.reviewer.clone()),
+        study: None,
     });
     let memory = Some(predictions::in_store(store, RULES));
     let start = |report| Worker::with_cache(decoder, models, memory, background_threads(), report);
@@ -216,14 +217,7 @@ fn random() -> u64 {
 /// # Errors
 /// [`Usage`], if there is none.
 fn reviewer(named: Option<&str>) -> Result<String> {
-    let login = || {
-        let names = ["USER", "LOGNAME"].into_iter();
-        names
-            .filter_map(|name| std::env::var(name).ok())
-            .find(|name| !name.is_empty())
-    };
-    let uid = || format!("uid {}", rustix::process::getuid().as_raw());
-    let name = named.map_or_else(|| login().unwrap_or_else(uid), str::to_owned);
+    let name = named.map_or_else(login, str::to_owned);
     match clean(&name) {
         name if name.is_empty() => Err(Usage::error("--reviewer: a name, please")),
         name => Ok(name),

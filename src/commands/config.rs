@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::shared::{Usage, folders, print, resolve_model};
-use crate::cli::{self, Cli, Command, ModelsAction};
+use crate::cli::{self, Cli, Command, ModelsAction, StudyAction};
 use crate::config::{self, Config, ConfigFault, Rebound, Rejected};
 use crate::domain::text::{Printable, clean};
 use crate::inference::ModelFiles;
@@ -224,6 +224,10 @@ fn uses_model(command: Option<&Command>) -> bool {
     match command {
         None => true,
         Some(Command::Models(models)) => matches!(models.action, ModelsAction::Show { .. }),
+        // Its digest is pinned, and a sitting is read with it.
+        Some(Command::Study(study)) => {
+            matches!(study.action, StudyAction::New(_) | StudyAction::Check(_))
+        }
         Some(command) => matches!(
             command,
             Command::Predict(_)

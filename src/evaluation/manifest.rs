@@ -7,6 +7,7 @@
 
 mod columns;
 mod films;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::domain::ViewPosition;
 use crate::domain::text::clean;
 use columns::{ColumnPositions, known, text};
 pub use films::{FilmColumns, KnownFilmRow, films};
+use rows::ColumnNames;
 
 /// A column with more values than this is no grouping: a table of a thousand lines is not read.
 const MOST_GROUPS: usize = 50;
@@ -144,29 +146,11 @@ impl Manifest {
     /// If a column that is needed is absent, a cell of a yes/no column is neither, or a filter
     /// leaves nothing.
     pub fn parse(bytes: &[u8], columns: &ManifestColumns) -> Result<Self, ManifestError> {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        if bytes.trim_ascii().is_empty() {
-            return Err(ManifestError::Empty);
-        }
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter(bytes))
-            .flexible(true)
-            .from_reader(bytes);
-        let header: Vec<String> = reader
-            .byte_headers()
-            .map_err(|error| malformed(0, &error))?
-            .iter()
-            .map(|name| String::from_utf8_lossy(name).trim().to_owned())
-            .collect();
-        let mut reading = ManifestParser::new(ColumnPositions::new(&header, columns)?);
-        for (at, record) in reader.byte_records().enumerate() {
-            // The first row below the header is row 1.
-            let row = at as u64 + 1;
-            if row > MOST_ROWS {
-                return Err(ManifestError::TooLong);
-            }
-            reading.row(row, &record.map_err(|error| malformed(row, &error))?)?;
-        }
+        let begin = |names: &ColumnNames| {
+            let layout = ColumnPositions::new(names, columns)?;
+            Ok(ManifestParser::new(layout))
+        };
+        let reading = rows::read(bytes, begin, ManifestParser::row)?;
         reading.finish(columns)
     }
 
@@ -183,27 +167,6 @@ impl Manifest {
         });
         self.skipped.unanswered += before - self.cases.len();
     }
-}
-
-fn malformed(row: u64, error: &csv::Error) -> ManifestError {
-    ManifestError::Malformed {
-        row,
-        reason: clean(&error.to_string()),
-    }
-}
-
-/// The separator: the most frequent of comma, semicolon and tab in the first line.
-fn delimiter(bytes: &[u8]) -> u8 {
-    let line = bytes
-        .split(|&byte| byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let count = |sign: u8| line.iter().filter(|&&byte| byte == sign).count();
-    // `max_by_key` takes the last of equals: the comma.
-    *[b'\t', b';', b',']
-        .iter()
-        .max_by_key(|&&sign| count(sign))
-        .unwrap_or(&b',')
 }
 
 /// State while a file is parsed.

@@ -108,13 +108,17 @@ impl FlatReader {
             let columns = rows.columns();
             return Ok((columns.clone(), Self::columnar(rows, &columns)?));
         }
-        let from = BufReader::with_capacity(BUFFER, file);
+        let mut from = BufReader::with_capacity(BUFFER, file);
         match TableFormat::sniffed(&head) {
             TableFormat::Json => Err(FlatError::Array),
             TableFormat::Jsonl => {
-                let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                // It may be longer than the head.
+                let mut first = Vec::new();
+                let mut line = (&mut from).take(LONGEST_LINE);
+                line.read_until(b'\n', &mut first)?;
+                from.seek(SeekFrom::Start(0))?;
                 let first: Map<String, Value> =
-                    serde_json::from_slice(first).map_err(|_| FlatError::Row(1))?;
+                    serde_json::from_slice(&first).map_err(|_| FlatError::Row(1))?;
                 let columns: Vec<String> = first.keys().cloned().collect();
                 let reader = Self::new(TableFormat::Jsonl, Box::new(from), &columns)?;
                 Ok((columns, reader))
@@ -189,6 +193,11 @@ impl FlatReader {
             return Err(FlatError::Row(rows));
         }
         Ok(is_there)
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(&mut self) -> bool {
+        matches!(self.next(&mut FlatRow::new(), &mut Vec::new()), Ok(false))
     }
 }
 
@@ -403,5 +412,23 @@ mod tests {
             let torn = reader.next(&mut row, &mut line);
             assert!(matches!(torn, Err(FlatError::Row(2))), "{text}");
         }
+    }
+
+    /// A model of many labels has as long a list of findings.
+    #[test]
+    fn the_columns_of_a_table_with_long_lines_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("t.jsonl");
+        let long = "x".repeat(2 * BUFFER);
+        let line = format!("{{\"path\":\"a.png\",\"findings\":\"{long}\"}}\n");
+        std::fs::write(&table, line.repeat(2)).unwrap();
+        let (columns, mut reader) = FlatReader::open(&table).unwrap();
+        assert_eq!(columns, ["findings", "path"]);
+        let (mut row, mut line) = (FlatRow::new(), Vec::new());
+        for _ in 0..2 {
+            assert!(reader.next(&mut row, &mut line).unwrap());
+            assert_eq!(&row[1], "a.png");
+        }
+        assert!(!reader.next(&mut row, &mut line).unwrap());
     }
 }

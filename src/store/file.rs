@@ -208,14 +208,19 @@ fn admit(path: &Path, version: rusqlite::Result<Version>) -> Result<(), StoreErr
     }
 }
 
-/// Makes SQLite distrust the file's schema, and refuses a foreign schema before any query uses it.
+/// Makes SQLite distrust the file's schema, and refuses a foreign schema before any query uses it. The version comes
+/// first: what a newer version of cxr made is strange to this one, and no damage.
 fn distrust(path: &Path, connection: &Connection) -> Result<(), StoreError> {
-    let found = connection
+    let fault = |error: rusqlite::Error| StoreError::new(path, &error);
+    connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
         .and_then(|_| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false))
         .and_then(|_| connection.pragma_update(None, "cell_size_check", true))
-        .and_then(|()| schema::strange(connection));
-    match found.map_err(|error| StoreError::new(path, &error))? {
+        .map_err(fault)?;
+    if let Some(found) = schema::newer(connection, &MIGRATIONS).map_err(fault)? {
+        return admit(path, Ok(Version::Newer(found)));
+    }
+    match schema::strange(connection).map_err(fault)? {
         None => Ok(()),
         Some(reason) => Err(StoreError::Damaged {
             path: path.to_owned(),

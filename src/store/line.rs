@@ -104,7 +104,11 @@ mod tests {
     fn there_and_back(line: &LogLine) -> LogLine {
         let text = serde_json::to_string(line).unwrap();
         assert!(!text.contains('\n'));
-        serde_json::from_str(&text).unwrap()
+        let read: LogLine = serde_json::from_str(&text).unwrap();
+        // The file of waiting reviews takes every difference here for a part that only a newer version knows.
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), value);
+        read
     }
 
     #[test]

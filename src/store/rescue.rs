@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::file::with_suffix;
 use super::line::LogLine;
 
@@ -108,10 +110,14 @@ fn read(file: &Path) -> io::Result<Vec<LogLine>> {
     }
     let text = fs::read(file)?;
     let lines = text.split(|byte| *byte == b'\n');
-    let lines = lines.filter(|line| !line.is_empty()).map(|line| {
-        let line: LogLine = serde_json::from_slice(line)?;
+    let lines = lines.filter(|line| !line.is_empty()).map(|text| {
+        let line: LogLine = serde_json::from_slice(text)?;
         if !line.is_sound() {
             return Err(io::Error::other("a line that no session wrote"));
+        }
+        // A part that is not known would be lost with the file.
+        if serde_json::to_value(&line)? != serde_json::from_slice::<Value>(text)? {
+            return Err(io::Error::other("a line of a newer cxr"));
         }
         Ok(LogLine {
             is_late: true,

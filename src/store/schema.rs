@@ -189,6 +189,15 @@ pub fn is_older(connection: &Connection, migrations: &[&str]) -> rusqlite::Resul
     Ok(state.application == APPLICATION_ID && older.contains(&state.version))
 }
 
+/// The version of a store that a newer version of cxr made. Asked before the schema is known to be harmless: a table of
+/// the file may have the name of a pragma, so only the pragmas themselves are asked.
+pub fn newer(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<Option<i64>> {
+    let application: i32 = pragma(connection, "application_id")?;
+    let found = version(connection)?;
+    let is_newer = application == APPLICATION_ID && found > migrations.len() as i64;
+    Ok(is_newer.then_some(found))
+}
+
 /// What tells whether a file is a store, and of which version.
 struct State {
     application: i32,

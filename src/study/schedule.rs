@@ -130,7 +130,7 @@ pub fn next_sitting(progress: &[ModeProgress], washout_days: u32, now_ms: i64) -
     }
     NextSitting::Open {
         mode,
-        rested_ms: Some(now_ms - last_ms),
+        rested_ms: Some(now_ms.saturating_sub(last_ms)),
     }
 }
 

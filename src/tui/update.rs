@@ -29,9 +29,9 @@ use super::model::{Model, Overlay, Prompt, PromptKind, Search};
 use super::worklist::Sort;
 pub use message::{Effect, Message};
 
-/// The notice where the reader would change what the study says.
-/// Other films of the patient, a report and other programs would show what the study hides.
+/// Other films beside this one, a report and other programs would show what the study hides.
 const ONLY_HERE: &str = "a study shows its films one at a time, and only here";
+/// The notice where the reader would change what the study says.
 const FIXED_BY_STUDY: &str = "the study fixes order, model and prevalence";
 
 /// Lines that half a page moves the text of an overlay.
@@ -351,7 +351,6 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         }
         Action::Path => show_path(model),
         Action::Back => back(model),
-        Action::Grid => grid::turn(model),
         Action::WholeScreen
         | Action::HideWorklist
         | Action::HideFindings
@@ -378,7 +377,8 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NextHeatMap
         | Action::FainterHeatMap
         | Action::StrongerHeatMap => heat_map::act(model, action),
-        Action::Compare
+        Action::Grid
+        | Action::Compare
         | Action::EarlierFilm
         | Action::LaterFilm
         | Action::MarkFilm
@@ -390,6 +390,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         {
             say(model, ONLY_HERE)
         }
+        Action::Grid => grid::turn(model),
         Action::Compare
         | Action::EarlierFilm
         | Action::LaterFilm

@@ -27,7 +27,9 @@ use super::shared::{SOME_FAILED, Usage, complain, named, print};
 use crate::cli::{self, AgreementFormat};
 use crate::domain::patient::clusters;
 use crate::domain::text::Printable;
-use crate::domain::{BlindedReading, Call, ImageIdentity, Mark, PatientIdentity, ReadingMode};
+use crate::domain::{
+    BlindedReading, Call, ImageIdentity, Mark, PatientIdentity, ReadingMode, median_time,
+};
 use crate::evaluation::BinaryQuestion;
 use crate::evaluation::reader_study::ReaderStudyReport;
 use crate::evaluation::reader_study_table;
@@ -55,6 +57,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         },
         folders: arguments.folder.iter().cloned().collect(),
         reviewer: arguments.reviewer.clone(),
+        study: study.as_ref().map(|study| study.file.digest.clone()),
     };
     let outputs = Outputs::of(arguments)?;
     let Some(StoredReadings {
@@ -130,16 +133,8 @@ fn reference_of(
     arguments: &cli::Agreement,
     study: Option<&LoadedStudy>,
 ) -> Result<Option<cli::CaseArguments>> {
-    if let Some(manifest) = arguments.manifest.clone() {
-        return Ok(Some(cli::CaseArguments {
-            manifest,
-            root: arguments.root.clone(),
-            path_column: arguments.path_column.clone(),
-            label_column: arguments.label_column.clone(),
-            patient_column: arguments.patient_column.clone(),
-            split: None,
-            filters: Vec::new(),
-        }));
+    if let Some(named) = arguments.reference.cases() {
+        return Ok(Some(named));
     }
     let Some(study) = study else { return Ok(None) };
     match study.reference_fault() {
@@ -258,15 +253,28 @@ fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
             complain("no figures: the log is not whole");
             return Ok(None);
         }
-        let mut found = Vec::new();
+        let is_of_study = |blinded: &BlindedReading| {
+            let study = wanted.study.as_ref();
+            study.is_none_or(|study| blinded.study.as_ref() == Some(study))
+        };
+        let (mut found, mut others) = (Vec::new(), 0);
         store.last_words(&folders, |word| {
             // An adjudicator is no reader: what they decide is in the reference standard.
             let is_reading = is_wanted(&word) && adjudicator_of(&word.reviewer).is_none();
-            if let Some(blinded) = word.opinion.blinded.clone().filter(|_| is_reading) {
-                found.push((word, blinded));
+            match word.opinion.blinded.clone().filter(|_| is_reading) {
+                Some(blinded) if is_of_study(&blinded) => found.push((word, blinded)),
+                Some(_) => others += 1,
+                None => {}
             }
             Ok::<_, anyhow::Error>(())
         })??;
+        if others > 0 {
+            let are = if others == 1 { "is" } else { "are" };
+            let readings = counted(others, "blinded reading");
+            complain(&format!(
+                "{readings} in the store {are} not of this study: left out"
+            ));
+        }
         let seen = store.answers_seen()?;
         let mut first = store.marks_at_first_calls()?;
         let found = found.into_iter();
@@ -608,13 +616,7 @@ fn times(readings: &[ReaderRow], reviewer: &str) -> (Option<Duration>, Option<Du
     let unaided = unaided.map(|call| call.took).collect();
     let aided = of_reader().filter_map(|r| r.blinded.aided.as_ref());
     (
-        median(unaided),
-        median(aided.map(|call| call.took).collect()),
+        median_time(unaided),
+        median_time(aided.map(|call| call.took).collect()),
     )
-}
-
-fn median(mut times: Vec<Duration>) -> Option<Duration> {
-    times.sort_unstable();
-    let (low, high) = (times.len().checked_sub(1)? / 2, times.len() / 2);
-    Some((times[low] + times[high]) / 2)
 }

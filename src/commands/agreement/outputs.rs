@@ -60,7 +60,7 @@ impl<'a> Outputs<'a> {
             table: table_of(arguments.table.as_deref())?,
             figures: table_of(arguments.figures.as_deref())?,
             marks: table_of(arguments.marks.as_deref())?,
-            manifest: arguments.manifest.as_deref(),
+            manifest: arguments.reference.manifest.as_deref(),
             force: arguments.force,
         };
         let tables = [outputs.table, outputs.figures, outputs.marks];
@@ -99,6 +99,7 @@ impl<'a> Outputs<'a> {
             }
         };
         if let Some((path, format)) = self.table {
+            
             let bytes = table_bytes(format, &COLUMNS, &rows(readings, references))?;
             write_whole(path, &bytes, self.force)?;
         }

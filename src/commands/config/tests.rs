@@ -19,6 +19,22 @@ fn filled(arguments: &[&str], text: &str) -> Cli {
     cli
 }
 
+/// A study is read with the model that its file names: that of the configuration, where there is one.
+#[test]
+fn commands_that_score_or_pin_a_model_use_the_configured_one() {
+    for (line, uses) in [
+        ("cxr predict x", true),
+        ("cxr study new x -o s.toml --reader ann", true),
+        ("cxr study check s.toml", true),
+        ("cxr study status s.toml", false),
+        ("cxr export --all", false),
+        ("cxr --study s.toml --reviewer ann", true),
+    ] {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(uses_model(cli.command.as_ref()), uses, "{line}");
+    }
+}
+
 /// `cxr config --default` prints the defaults of the program itself.
 #[test]
 fn the_printed_defaults_are_the_programs() {

@@ -19,6 +19,8 @@ pub struct ReadingSelection {
     pub folders: Vec<PathBuf>,
     /// Readings of this reader; of all readers where there is none.
     pub reviewer: Option<String>,
+    /// Readings of the study whose file has this SHA-256; all where there is none.
+    pub study: Option<String>,
 }
 
 /// The store that `--store` or the configuration names, or else the one of this user.

@@ -234,18 +234,28 @@ fn text(arguments: &NewStudy, facts: &StudyFacts) -> Result<String> {
     line("\n[cases]".to_owned());
     line(format!("file = {}", quoted(&facts.list_name)));
     line(format!("sha256 = {}", quoted(&facts.list_sha256)));
-    if let Some(manifest) = &arguments.manifest {
+    let reference = &arguments.reference;
+    if let Some(manifest) = &reference.manifest {
         let bytes = std::fs::read(manifest)
             .map_err(|error| Usage::error(format!("{}: {}", path_text(manifest), error.kind())))?;
-        let file = named(manifest, &facts.folder);
-        let file = file
-            .to_str()
-            .ok_or_else(|| Usage::error("--manifest: its path is no UTF-8 text"))?;
         line("\n[reference]".to_owned());
-        line(format!("file = {}", quoted(file)));
+        let file = in_study("--manifest", manifest, &facts.folder)?;
+        line(format!("file = {}", quoted(&file)));
         line(format!("sha256 = {}", quoted(&digest(&bytes))));
-        let columns = arguments.label_column.iter().map(String::as_str);
+        let columns = reference.label_column.iter().map(String::as_str);
         line(format!("label_columns = [{}]", quoted_list(columns)));
+        for (key, column) in [
+            ("path_column", &reference.path_column),
+            ("patient_column", &reference.patient_column),
+        ] {
+            if let Some(column) = column {
+                line(format!("{key} = {}", quoted(column)));
+            }
+        }
+        if let Some(root) = &reference.root {
+            let root = in_study("--root", root, &facts.folder)?;
+            line(format!("root = {}", quoted(&root)));
+        }
     }
     if let Some(marks) = &arguments.marks {
         text += &localisation(marks, arguments, &facts.questions)?;
@@ -296,6 +306,16 @@ fn localisation(marks: &str, arguments: &NewStudy, questions: &[String]) -> Resu
     }
     text += "# wAFROC (each image with lesions alike) or AFROC (each lesion alike)\nfigure = \"wAFROC\"\n";
     Ok(text)
+}
+
+/// A path as the file of the study has it.
+///
+/// # Errors
+/// [`Usage`], if it is no text.
+fn in_study(option: &str, path: &Path, folder: &Path) -> Result<String> {
+    let path = named(path, folder);
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| Usage::error(format!("{option}: its path is no UTF-8 text")))
 }
 
 /// A string of TOML.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use csv::ByteRecord;
 
+use super::rows::ColumnNames;
 use super::{LabelColumn, ManifestColumns, ManifestError};
 use crate::domain::ViewPosition;
 use crate::domain::text::clean;
@@ -63,33 +64,19 @@ pub struct ColumnPositions {
 }
 
 impl ColumnPositions {
-    pub fn new(header: &[String], columns: &ManifestColumns) -> Result<Self, ManifestError> {
-        let find = |name: &str| {
-            header
-                .iter()
-                .position(|h| h.eq_ignore_ascii_case(name.trim()))
-        };
-        let first = |names: &[&str]| names.iter().find_map(|name| find(name));
-        let missing = |wanted: &str| ManifestError::NoColumn {
-            wanted: clean(wanted),
-            present: list(header.iter().map(String::as_str)),
-        };
-        let need = |name: &str| find(name).ok_or_else(|| missing(name));
-        let asked_or = |asked: &Option<String>, names: &[&str]| match asked {
-            Some(name) => need(name).map(Some),
-            None => Ok(first(names)),
-        };
-        let path = asked_or(&columns.path, &PATHS)?
-            .ok_or_else(|| missing(&format!("of file names ({})", PATHS.join(", "))))?;
+    pub fn new(names: &ColumnNames, columns: &ManifestColumns) -> Result<Self, ManifestError> {
+        let path = names.needed(columns.path.as_ref(), &PATHS, "file names")?;
         // A label's own column wins over the words of a finding.
         let finding = if columns.finding.is_none() && !columns.labels.is_empty() {
             None
         } else {
-            asked_or(&columns.finding, &FINDINGS)?
+            names.asked_or(columns.finding.as_ref(), &FINDINGS)?
         };
         if finding.is_none() && columns.labels.is_empty() && columns.outcomes.is_empty() {
-            return Err(missing("finding (name another with --label-column)"));
+            return Err(names.missing("finding (name another with --label-column)"));
         }
+        let need = |name: &String| names.need(name);
+        let find = |name: &str| names.find(name);
         let named = |l: &LabelColumn| Ok((l.label.clone(), l.column.clone(), need(&l.column)?));
         let labels = columns.labels.iter().map(named);
         let outcomes = columns.outcomes.iter().map(named);
@@ -111,8 +98,8 @@ impl ColumnPositions {
         }
         Ok(ColumnPositions {
             path,
-            folder: find("folder").filter(|_| header[path].eq_ignore_ascii_case("filename")),
-            patient: asked_or(&columns.patient, &PATIENTS)?,
+            folder: names.folder_of(path),
+            patient: names.asked_or(columns.patient.as_ref(), &PATIENTS)?,
             finding,
             source: find("source"),
             modality: find("modality"),
@@ -148,18 +135,9 @@ impl ColumnPositions {
             modality.as_str(),
             "" | "x-ray" | "xray" | "x ray" | "cr" | "dx" | "cxr"
         );
-        let is_other = [
-            "l",
-            "ll",
-            "lateral",
-            "left lateral",
-            "rl",
-            "axial",
-            "coronal",
-            "sagittal",
-        ]
-        .contains(&view.as_str())
-            || view.starts_with("ct");
+        let is_other = ["axial", "coronal", "sagittal"].contains(&view.as_str())
+            || view.starts_with("ct")
+            || view_of(&view) == ViewPosition::Lateral;
         is_radiograph && !is_other
     }
 
@@ -182,14 +160,10 @@ impl ColumnPositions {
         Ok(truth)
     }
 
-    /// `PA`, `AP`, and more words such as `AP Supine`.
+    /// See [`view_of`].
     pub fn view(&self, record: &ByteRecord) -> ViewPosition {
-        let word = self.view.map_or(String::new(), |at| known(record, at));
-        match word.get(..2).map(str::to_lowercase).as_deref() {
-            Some("pa") => ViewPosition::Pa,
-            Some("ap") => ViewPosition::Ap,
-            _ => ViewPosition::Unknown,
-        }
+        let text = self.view.map(|at| known(record, at));
+        text.map_or(ViewPosition::Unknown, |text| view_of(&text))
     }
 
     pub fn outcomes(
@@ -211,6 +185,20 @@ impl ColumnPositions {
             value: shortened(&clean(&value)),
             fault,
         })
+    }
+}
+
+/// `PA`, `AP`, and more words such as `AP Supine` or `PA_erect`; `L` and `lateral`.
+pub fn view_of(text: &str) -> ViewPosition {
+    let text = text.to_lowercase();
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    let first = words.find(|word| !word.is_empty()).unwrap_or_default();
+    match first {
+        "pa" => ViewPosition::Pa,
+        "ap" => ViewPosition::Ap,
+        "l" | "ll" | "rl" | "lat" | "lateral" => ViewPosition::Lateral,
+        _ if text.ends_with("lateral") => ViewPosition::Lateral,
+        _ => ViewPosition::Unknown,
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use csv::ByteRecord;
 
-use super::columns::{PATHS, PATIENTS, known, list, path_of};
-use super::{MOST_ROWS, ManifestError, delimiter, malformed};
-use crate::domain::text::clean;
+use super::ManifestError;
+use super::columns::{PATHS, PATIENTS, known, path_of, view_of};
+use super::rows::{self, ColumnNames};
 use crate::domain::{
     FilmSummary, Issuer, Origin, PatientIdentity, Sex, ViewPosition, counted_day, taken,
 };
@@ -49,31 +49,12 @@ pub fn films(
     columns: &FilmColumns,
     name: &str,
 ) -> Result<Vec<KnownFilmRow>, ManifestError> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    if bytes.trim_ascii().is_empty() {
-        return Err(ManifestError::Empty);
-    }
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter(bytes))
-        .flexible(true)
-        .from_reader(bytes);
-    let header: Vec<String> = reader
-        .byte_headers()
-        .map_err(|error| malformed(0, &error))?
-        .iter()
-        .map(|name| String::from_utf8_lossy(name).trim().to_owned())
-        .collect();
-    let places = Places::new(&header, columns)?;
-    let mut rows = Vec::new();
-    for (at, record) in reader.byte_records().enumerate() {
-        let row = at as u64 + 1;
-        if row > MOST_ROWS {
-            return Err(ManifestError::TooLong);
-        }
-        let record = record.map_err(|error| malformed(row, &error))?;
-        rows.extend(places.film(&record, name));
-    }
-    Ok(rows)
+    let begin = |names: &ColumnNames| Ok((Places::new(names, columns)?, Vec::new()));
+    let (_, films) = rows::read(bytes, begin, |(places, films), _, record| {
+        films.extend(places.film(record, name));
+        Ok(())
+    })?;
+    Ok(films)
 }
 
 /// Where the values of a row stand.
@@ -88,32 +69,16 @@ struct Places {
 }
 
 impl Places {
-    fn new(header: &[String], columns: &FilmColumns) -> Result<Self, ManifestError> {
-        let find = |name: &str| {
-            header
-                .iter()
-                .position(|h| h.eq_ignore_ascii_case(name.trim()))
-        };
-        let missing = |wanted: &str| ManifestError::NoColumn {
-            wanted: clean(wanted),
-            present: list(header.iter().map(String::as_str)),
-        };
-        let asked_or = |asked: &Option<String>, names: &[&str]| match asked {
-            Some(name) => find(name).map(Some).ok_or_else(|| missing(name)),
-            None => Ok(names.iter().find_map(|name| find(name))),
-        };
-        let path = asked_or(&columns.path, &PATHS)?
-            .ok_or_else(|| missing(&format!("of file names ({})", PATHS.join(", "))))?;
-        let patient = asked_or(&columns.patient, &PATIENTS)?
-            .ok_or_else(|| missing(&format!("of patients ({})", PATIENTS.join(", "))))?;
+    fn new(names: &ColumnNames, columns: &FilmColumns) -> Result<Self, ManifestError> {
+        let path = names.needed(columns.path.as_ref(), &PATHS, "file names")?;
         Ok(Places {
             path,
-            folder: find("folder").filter(|_| header[path].eq_ignore_ascii_case("filename")),
-            patient,
-            date: asked_or(&columns.date, &DATES)?,
-            view: find("view"),
-            age: find("age"),
-            sex: find("sex"),
+            folder: names.folder_of(path),
+            patient: names.needed(columns.patient.as_ref(), &PATIENTS, "patients")?,
+            date: names.asked_or(columns.date.as_ref(), &DATES)?,
+            view: names.find("view"),
+            age: names.find("age"),
+            sex: names.find("sex"),
         })
     }
 
@@ -143,7 +108,7 @@ impl Places {
                     study: None,
                     taken: cell(self.date).and_then(|text| moment(&text)),
                 },
-                view: cell(self.view).map_or(ViewPosition::Unknown, |text| view(&text)),
+                view: cell(self.view).map_or(ViewPosition::Unknown, |text| view_of(&text)),
                 age: cell(self.age).and_then(|text| age(&text)),
             },
         })
@@ -163,19 +128,6 @@ fn moment(text: &str) -> Option<String> {
     let days: f64 = text.parse().ok()?;
     let is_whole = days.fract() == 0.0 && days.abs() < 1e6;
     is_whole.then(|| counted_day(days as i64))?
-}
-
-/// `PA`, `AP`, and more words such as `AP Supine`; `L` and `lateral`.
-fn view(text: &str) -> ViewPosition {
-    let text = text.to_lowercase();
-    let first = text.split_whitespace().next().unwrap_or_default();
-    match first {
-        "pa" => ViewPosition::Pa,
-        "ap" => ViewPosition::Ap,
-        "l" | "ll" | "rl" | "lat" | "lateral" => ViewPosition::Lateral,
-        _ if text.ends_with("lateral") => ViewPosition::Lateral,
-        _ => ViewPosition::Unknown,
-    }
 }
 
 /// An age in years as DICOM writes it: `054Y` (PS3.5 6.2).

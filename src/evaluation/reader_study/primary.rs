@@ -172,13 +172,20 @@ fn reason(table: &ReadingTable, out: &LeftOutReader) -> String {
 
 fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -> ModeComparison {
     let positive = figure == FigureOfMerit::Sensitivity;
-    let of_class = table.cases().iter();
+    let is_read = |case: usize| {
+        let modes = 0..table.modes().len();
+        let mut cells = modes.flat_map(|mode| (0..table.readers().len()).map(move |r| (mode, r)));
+        cells.any(|(mode, reader)| table.rating(mode, reader, case).is_some())
+    };
+    let of_class = table.cases().iter().enumerate();
     let of_class =
-        of_class.filter(|case| figure == FigureOfMerit::Auc || case.positive == positive);
+        of_class.filter(|(_, case)| figure == FigureOfMerit::Auc || case.positive == positive);
+    // Of an area, only images with a rating.
+    let read = of_class.filter(|(at, _)| is_read(*at)).count();
     let modes: Vec<&str> = table.modes().iter().map(String::as_str).collect();
     analysed(AnalysedFigure {
         name,
-        images: of_class.count(),
+        images: read,
         modes: &modes,
         readers: table.readers(),
         figures: &figures_of_merit(table, figure),

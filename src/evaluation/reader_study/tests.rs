@@ -167,6 +167,28 @@ fn p_values_of_several_questions_are_adjusted_together() {
     );
 }
 
+/// The components of a pilot are planned with: they are of as many cases as had a rating.
+#[test]
+fn an_area_is_of_the_images_that_were_rated() {
+    let mut all = readings();
+    for reading in &mut all {
+        let image: usize = reading.image[1..].parse().unwrap();
+        let rating = |call: Option<bool>| call.map(|call| if call { 80 } else { 20 });
+        if image % 2 == 0 {
+            reading.call.ratings = [reading.call.aided, reading.call.unaided].map(rating);
+        }
+    }
+    let report = reader_study("Pneumonia", &all);
+    let area = &report.comparisons[2];
+    assert_eq!((area.figure, area.images), ("AUC", 20));
+    let Known::Value(components) = &area.components else {
+        panic!("{area:?}")
+    };
+    assert_eq!(components.cases, 20);
+    assert_eq!(area.unrated, [60, 60]);
+    assert_eq!(report.comparisons[0].images, 20);
+}
+
 #[test]
 fn imrmcs_file_has_the_calls() {
     let text = imrmc("Pneumonia", &readings()).unwrap();

@@ -194,6 +194,48 @@ fn reviews_that_were_saved_at_the_end_are_in_the_log_once() {
     assert_eq!((audit.rows, audit.faults), (2, vec![]));
 }
 
+/// The file is removed once its reviews are in the log: a part that is not understood would be gone with it.
+#[test]
+fn reviews_of_a_newer_version_wait_for_it_and_those_of_an_older_one_are_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reviews.sqlite");
+    let mut pending = Pending::open(&path).unwrap();
+    pending.push(&entry(0, "agree"));
+    let saved = pending.save("here").unwrap().unwrap().to_owned();
+    let text = std::fs::read_to_string(&saved).unwrap();
+    for (known, newer) in [
+        (r#""change":{"#, r#""change":{"urgency":{"to":"now"},"#),
+        (r#"{"token""#, r#"{"witness":"bob","token""#),
+    ] {
+        let newer = text.replacen(known, newer, 1);
+        assert_ne!(newer, text);
+        std::fs::write(&saved, &newer).unwrap();
+        let mut older = Pending::open(&path).unwrap();
+        let taken_up = older.take_up();
+        assert_eq!(taken_up.count, 0, "{newer}");
+        let problem = &taken_up.problems[0];
+        assert!(problem.contains("newer"), "{problem}");
+        assert!(older.flush().written.is_empty());
+        assert_eq!(std::fs::read_to_string(&saved).unwrap(), newer);
+    }
+    // As the first version with such files wrote it.
+    let digest = "0".repeat(64);
+    let first = format!(
+        concat!(
+            r#"{{"token":"t-1","image":{{"sha256":"{}","path":"/x/1.png","study":null,"#,
+            r#""series":null,"sop":null,"patient":null}},"reviewer":"ann","at_ms":5,"#,
+            r#""act":"verdict","change":{{"judgement":{{"to":["agree",null]}}}},"seen":"{{}}","#,
+            r#""program":"0.1.0","said":null}}"#,
+        ),
+        digest
+    );
+    std::fs::write(&saved, first + "\n").unwrap();
+    let mut pending = Pending::open(&path).unwrap();
+    assert_eq!(pending.take_up().count, 1);
+    assert_eq!(pending.flush().written.len(), 1);
+    assert!(!saved.exists());
+}
+
 #[test]
 fn reviews_that_are_written_after_all_leave_no_file() {
     let folder = tempfile::tempdir().unwrap();

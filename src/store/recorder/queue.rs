@@ -142,7 +142,8 @@ impl RecorderQueue {
             }
             Request::Record(draft) => {
                 self.record(*draft);
-                self.marker.write(&mut self.pending, &self.reviewer);
+                // As in `Marker::write_if_due`.
+                let _ = self.marker.write(&mut self.pending, &self.reviewer);
             }
         }
     }
@@ -301,7 +302,8 @@ impl RecorderQueue {
             reason = self.flush();
         }
         if reason.is_none() {
-            self.marker.write(&mut self.pending, &self.reviewer);
+            let (marker, pending) = (&mut self.marker, &mut self.pending);
+            marker.write_at_the_end(pending, &self.reviewer);
         }
         let waiting = self.pending.waiting();
         self.pending.close();

@@ -204,6 +204,30 @@ fn a_place_that_cannot_be_written_is_dropped_silently() {
     assert!(news.recv().is_err(), "it is not reported");
 }
 
+/// As the prediction cache of the same program does, which may be making the store just then.
+#[test]
+fn a_place_and_shown_answers_survive_a_store_that_is_locked_for_a_moment_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    Store::open(&store).unwrap().close();
+    let (recorder, _news) = start(&store);
+    let other = rusqlite::Connection::open(&store).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (request, expected) = mark(4);
+    recorder.ask(request);
+    recorder.ask(Request::AnswersShown(vec![id(9)]));
+    let release = thread::spawn(move || {
+        // Longer than a statement waits once the program is in a hurry.
+        thread::sleep(Duration::from_millis(800));
+        other.execute_batch("COMMIT").unwrap();
+    });
+    assert_eq!(recorder.end(), None);
+    release.join().unwrap();
+    assert_eq!(bookmark(&store), Some(expected));
+    let store = Store::open(&store).unwrap();
+    assert!(store.was_answer_seen("ann", id(9)).unwrap());
+}
+
 /// The sessions run at the same time: the changes of both stay.
 #[test]
 fn two_sessions_of_one_reader_lose_none_of_their_changes() {

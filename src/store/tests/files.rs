@@ -117,6 +117,39 @@ fn a_foreign_schema_is_refused_before_any_query() {
     }
 }
 
+/// Parts that this version does not know are no damage where the version says that a newer one made them. A table with
+/// the name of a pragma does not hide the version.
+#[test]
+fn a_newer_store_is_called_newer_whatever_is_in_it() {
+    let (_folder, path, store) = new_store();
+    store.close();
+    let newer = schema::MIGRATIONS.len() as i64 + 1;
+    let endless =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let sql = format!(
+        "CREATE TABLE seal (a TEXT, b TEXT AS (a));
+        CREATE TRIGGER seal_is_kept BEFORE DELETE ON seal BEGIN SELECT RAISE (ABORT, 'kept'); END;
+        CREATE VIEW pragma_user_version AS {endless};
+        PRAGMA user_version = {newer}"
+    );
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(&sql).unwrap();
+    drop(connection);
+    for opened in [Store::open(&path), Store::open_read_only(&path)] {
+        let error = opened.err().unwrap();
+        let is_newer = matches!(&error, StoreError::Newer { found, .. } if *found == newer);
+        assert!(is_newer, "{error}");
+    }
+    // Without the version it is what a stranger made.
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .pragma_update(None, "user_version", newer - 1)
+        .unwrap();
+    drop(connection);
+    let error = Store::open(&path).err().unwrap();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
 #[test]
 fn a_read_of_one_moment_does_not_see_later_writes() {
     let (_folder, path, mut store) = new_store();

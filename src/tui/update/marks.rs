@@ -5,7 +5,7 @@ use ratatui::layout::Position;
 
 use super::image::{from_middle, redraw};
 use super::models::select_again;
-use super::review::{REMEMBER_TO_CALL, is_beside_hidden, judge, selected};
+use super::review::{is_beside_hidden, judge, remember_to_call, selected};
 use super::{Effect, open_prompt, say};
 use crate::domain::text::clean;
 use crate::domain::{Act, FilmShape, MOST_MARKS, Mark, MarkKind, MarkPoint, ShownPart};
@@ -67,7 +67,7 @@ fn begin(model: &mut Model) -> Vec<Effect> {
         );
     }
     if let Err(reason) = may_mark(model) {
-        return say(model, reason);
+        return say(model, &reason);
     }
     model.mode = KeyMode::Mark;
     vec![]
@@ -77,13 +77,13 @@ fn begin(model: &mut Model) -> Vec<Effect> {
 ///
 /// # Errors
 /// The reason why not.
-fn may_mark(model: &Model) -> Result<(), &'static str> {
+fn may_mark(model: &Model) -> Result<(), String> {
     selected(model)?;
     if is_beside_hidden(model) {
-        return Err(REMEMBER_TO_CALL);
+        return Err(remember_to_call(model));
     }
     if model.marks().len() >= MOST_MARKS {
-        return Err("this image has as many marks as it may have: delete one first");
+        return Err("this image has as many marks as it may have: delete one first".to_owned());
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn show(model: &mut Model) -> Vec<Effect> {
 /// each end is then confirmed, or moved and confirmed.
 fn draft(model: &mut Model, kind: MarkKind) -> Vec<Effect> {
     if let Err(reason) = may_mark(model) {
-        return say(model, reason);
+        return say(model, &reason);
     }
     if kind == MarkKind::Point && model.localises(MarkKind::Box) && !model.localises(kind) {
         let key = model.keymap.display_key(Action::MarkBox);
@@ -235,11 +235,14 @@ fn choose(model: &mut Model, mark: Option<Mark>) {
     }
 }
 
-const NOTHING_SELECTED: &str = "no mark is selected: Tab selects one";
+fn nothing_selected(model: &mut Model) -> Vec<Effect> {
+    let key = model.keymap.display_key(Action::MarkNext);
+    say(model, &format!("no mark is selected: {key} selects one"))
+}
 
 fn delete(model: &mut Model) -> Vec<Effect> {
     let Some((_, mark)) = model.selected_mark() else {
-        return say(model, NOTHING_SELECTED);
+        return nothing_selected(model);
     };
     let (mark, word) = (mark.clone(), mark.kind.word());
     let effects = judge(model, Act::Marked, |opinion| {
@@ -255,7 +258,7 @@ fn delete(model: &mut Model) -> Vec<Effect> {
 
 fn ask_for_label(model: &mut Model) -> Vec<Effect> {
     let Some((_, mark)) = model.selected_mark() else {
-        return say(model, NOTHING_SELECTED);
+        return nothing_selected(model);
     };
     let mark = mark.clone();
     match selected(model) {

@@ -25,8 +25,10 @@ const ANOTHER: &str = "another image came on the screen: nothing recorded";
 const REFUSAL: &str = "input check";
 
 /// The notice where the reader's opinion is hidden.
-pub(super) const REMEMBER_TO_CALL: &str =
-    "your flags, notes and marks are hidden until you have made your own call: press Enter";
+pub(super) fn remember_to_call(model: &Model) -> String {
+    let key = model.keymap.display_key(Action::Call);
+    format!("your flags, notes and marks are hidden until you have made your own call: press {key}")
+}
 
 /// Performs one of the review actions.
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -34,7 +36,10 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Agree => judge_answer(model, Verdict::Agree),
         Action::Disagree => ask_for_label(model),
         Action::Unsure => judge_answer(model, Verdict::Unsure),
-        Action::KeyImage | Action::Note if is_beside_hidden(model) => say(model, REMEMBER_TO_CALL),
+        Action::KeyImage | Action::Note if is_beside_hidden(model) => {
+            let words = remember_to_call(model);
+            say(model, &words)
+        }
         Action::KeyImage => judge(model, Act::Flagged, |opinion| {
             opinion.key_image = !opinion.key_image;
         }),
@@ -62,23 +67,25 @@ pub(super) fn is_beside_hidden(model: &Model) -> bool {
 
 fn judge_answer(model: &mut Model, verdict: Verdict) -> Vec<Effect> {
     if selected(model).is_ok() && model.prediction().is_none() {
-        return say(model, nothing_to_judge(model));
+        let words = nothing_to_judge(model);
+        return say(model, &words);
     }
     judge(model, Act::Judged, |opinion| {
         (opinion.verdict, opinion.label) = (Some(verdict), None);
     })
 }
 
-fn nothing_to_judge(model: &Model) -> &'static str {
+fn nothing_to_judge(model: &Model) -> String {
     let stays_hidden = model
         .study_sitting()
         .is_some_and(|sitting| sitting.mode == ReadingMode::Unaided);
     if stays_hidden {
-        "the answer stays hidden in this sitting"
+        "the answer stays hidden in this sitting".to_owned()
     } else if model.is_hidden() {
-        "hidden until you have made your own call: press Enter"
+        let key = model.keymap.display_key(Action::Call);
+        format!("hidden until you have made your own call: press {key}")
     } else {
-        "the model has not answered: nothing to judge yet"
+        "the model has not answered: nothing to judge yet".to_owned()
     }
 }
 
@@ -90,7 +97,8 @@ fn ask_for_label(model: &mut Model) -> Vec<Effect> {
         Err(reason) => return say(model, reason),
     }
     let Some(prediction) = model.prediction() else {
-        return say(model, nothing_to_judge(model));
+        let words = nothing_to_judge(model);
+        return say(model, &words);
     };
     let are_causes_shown = matches!(prediction.causes(), Causes::Told(_));
     let is_shown = |finding: &&Finding| finding.question == Question::Presence || are_causes_shown;

@@ -114,7 +114,10 @@ fn draw_border(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Fr
     if !layout.worklist.is_empty() {
         let corners = [(area.x, "├"), (area.right() - 1, "┤")];
         for (x, corner) in corners {
-            frame.buffer_mut()[(x, area.y)].set_symbol(corner);
+            // A terminal that was made smaller a moment ago has no such cell.
+            if let Some(cell) = frame.buffer_mut().cell_mut((x, area.y)) {
+                cell.set_symbol(corner);
+            }
         }
     }
     inner

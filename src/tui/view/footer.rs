@@ -153,20 +153,40 @@ fn grid_hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
 
 /// Five keys for a reader who is here for the first time, and how to get help and to leave.
 fn first_time(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
-    const FIVE: [&str; 3] = [
-        "first time? j k walk · a d u your verdict · o heat map · z image alone · / filter · ",
-        "j k walk · a d u verdict · o map · / filter · ",
-        "",
-    ];
-    /// Before a call there is no answer, no verdict and no heat map.
-    const BLINDED: [&str; 3] = [
-        "first time? Enter your call · Tab next · w window · z image alone · / filter · ",
-        "Enter your call · Tab next · / filter · ",
-        "",
-    ];
+    let keys = |actions: &[Action]| {
+        let keys = actions.iter().map(|a| model.keymap.display_key(*a));
+        keys.filter(|key| !key.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let walk = keys(&[Action::Next, Action::Previous]);
+    let alone = keys(&[Action::WholeScreen]);
+    let filter = keys(&[Action::Filter]);
+    // Before a call there is no answer, no verdict and no heat map.
+    let five = if model.is_hidden() {
+        let call = keys(&[Action::Call]);
+        let next = keys(&[Action::NextUnreviewed]);
+        let window = keys(&[Action::Window]);
+        [
+            format!(
+                "first time? {call} your call · {next} next · {window} window · {alone} image alone · {filter} filter · "
+            ),
+            format!("{call} your call · {next} next · {filter} filter · "),
+            String::new(),
+        ]
+    } else {
+        let verdict = keys(&[Action::Agree, Action::Disagree, Action::Unsure]);
+        let map = keys(&[Action::HeatMap]);
+        [
+            format!(
+                "first time? {walk} walk · {verdict} your verdict · {map} heat map · {alone} image alone · {filter} filter · "
+            ),
+            format!("{walk} walk · {verdict} verdict · {map} map · {filter} filter · "),
+            String::new(),
+        ]
+    };
     let mut line = hints(model, theme, 0);
     let room = width.saturating_sub(line.width());
-    let five = if model.is_hidden() { BLINDED } else { FIVE };
     let five = five.into_iter().find(|five| cells(five) <= room);
     line.spans
         .insert(0, Span::styled(five.unwrap_or_default(), theme.key));

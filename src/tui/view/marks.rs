@@ -167,10 +167,11 @@ pub fn footer_words(model: &Model, width: usize) -> String {
         let measure = measure.unwrap_or_else(|| short_kind(draft.kind).to_owned());
         let next = draft.next_words();
         let steps = format!("{} step: {step}", key(Action::MarkStep));
+        let back = key(Action::Back);
         return longest(
             [
-                format!("{measure} · {set} sets {next} · {steps} · Esc drops it"),
-                format!("{measure} · {set} {next} · Esc drops it"),
+                format!("{measure} · {set} sets {next} · {steps} · {back} drops it"),
+                format!("{measure} · {set} {next} · {back} drops it"),
                 format!("{measure} · {set} {next}"),
                 measure.clone(),
             ],

@@ -14,6 +14,7 @@ mod many_labels;
 mod marks;
 mod people;
 mod prognoses;
+mod resized;
 mod room;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Which image the file of a row holds, and changes of files while the folder is open.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,7 +127,7 @@ impl Worklist {
         let paths = self.entries.iter().zip(0..);
         let known: HashMap<Arc<Path>, usize> = paths.map(|(e, i)| (e.path.clone(), i)).collect();
         let mut done = Rescanned::default();
-        let mut new = Vec::new();
+        let (mut new, mut added) = (Vec::new(), HashSet::new());
         for Touched {
             path,
             exists,
@@ -146,7 +146,7 @@ impl Worklist {
             match (index, exists) {
                 (Some(index), true) => done.written += usize::from(self.written(*index, stamp)),
                 (Some(index), false) => done.gone += usize::from(self.gone(*index)),
-                (None, true) if !new.contains(&path) => new.push(path),
+                (None, true) if added.insert(path.clone()) => new.push(path),
                 (None, true) => {}
                 (None, false) => done.gone += self.gone_below(&path),
             }
@@ -293,5 +293,19 @@ mod tests {
         assert_eq!(list.row(0).unwrap().disk, Disk::Same);
         list.apply_disk_changes(vec![touched("b", true)]);
         assert_eq!(list.row(1).unwrap().disk, Disk::Same);
+    }
+    /// A rescan may find as many: the screen must not stand still meanwhile.
+    #[test]
+    fn thirty_thousand_new_files_are_added_at_once() {
+        let mut list = list();
+        let new = (0..30_000).map(|n| Touched {
+            path: path(&format!("archive/ward/{n:06}.png")),
+            exists: true,
+            stamp: None,
+            unread: None,
+        });
+        let begun = std::time::Instant::now();
+        assert_eq!(list.apply_disk_changes(new.collect()).new, 30_000);
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
 }

@@ -1,4 +1,4 @@
-//! DistinctNames in the list: files that share a name show enough of their folder to be told apart.
+//! Names in the list: files that share a name show enough of their folder to be told apart.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::Result;
@@ -61,9 +62,18 @@ impl WantedRows {
         let at = |name: &str| columns.iter().position(|column| column == name);
         let (path, content) = (at("path"), at(CONTENT));
         let (mut row, mut line, mut count) = (FlatRow::new(), Vec::new(), 0);
-        let mut rows = Vec::new();
-        while reader.next(&mut row, &mut line)? {
-            count += 1;
+        let (mut rows, mut is_torn) = (Vec::new(), false);
+        loop {
+            match reader.next(&mut row, &mut line) {
+                Ok(true) => count += 1,
+                Ok(false) => break,
+                // A run that was killed leaves a last row that is cut off.
+                Err(FlatError::Row(_)) if !ends_a_line(table)? && reader.is_over() => {
+                    is_torn = true;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
             let has_content = content.is_some_and(|at| self.contents.contains(&row[at]));
             let has_name = || {
                 let name = path.and_then(|at| row[at].rsplit('/').find(|part| !part.is_empty()));
@@ -76,8 +86,47 @@ impl WantedRows {
         let cells = Cells {
             columns,
             rows,
-            is_torn: false,
+            is_torn,
         };
         Ok((cells, count))
+    }
+}
+
+fn ends_a_line(table: &Path) -> io::Result<bool> {
+    let mut file = File::open(table)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_cut_off_at_the_end_is_left_out_and_one_before_it_is_a_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("t.csv");
+        let wanted = WantedRows {
+            names: ["a.png".to_owned()].into(),
+            contents: HashSet::new(),
+        };
+        let whole = "path,status,Pneumonia\nw/a.png,ok,0.5\nw/b.png,ok,0.5\n";
+        let read = |text: &str| {
+            fs::write(&table, text).unwrap();
+            wanted.cells(&table)
+        };
+        let (cells, all) = read(whole).unwrap();
+        assert_eq!((cells.rows.len(), cells.is_torn, all), (1, false, 2));
+        let (cells, all) = read(&format!("{whole}w/c.p")).unwrap();
+        assert_eq!((cells.rows.len(), cells.is_torn, all), (1, true, 2));
+        for damaged in [
+            format!("{whole}w/c.p\n"),
+            format!("{whole}w/c.p\nw/d.png,ok,0.5"),
+        ] {
+            let error = read(&damaged).err().unwrap();
+            assert!(matches!(error, FlatError::Row(3)), "{error}");
+        }
     }
 }

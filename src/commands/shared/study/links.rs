@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::export::path_text;
+
 /// The longest ending that a link keeps.
 const LONGEST_ENDING: usize = 5;
 
@@ -32,8 +34,10 @@ pub fn link_all(folder: &Path, files: &[PathBuf]) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
-        // Fails for anything that is no link: nothing else belongs here.
-        let to = fs::read_link(&path)?;
+        let to = fs::read_link(&path).map_err(|_| {
+            let name = path_text(Path::new(&entry.file_name()));
+            io::Error::other(format!("{name} is no link, and nothing else belongs here"))
+        })?;
         match wanted.get(&entry.file_name()) {
             Some(file) if ***file == *to => {
                 wanted.remove(&entry.file_name());

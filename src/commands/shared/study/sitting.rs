@@ -249,7 +249,11 @@ fn obstacle(store: &Store) -> Result<Option<String>> {
 }
 
 fn known_reader<'a>(study: &LoadedStudy, reader: Option<&'a str>) -> Result<&'a str> {
-    let known = || study.file.readers.join(", ");
+    let known = || {
+        let names = study.file.readers.iter().chain(&study.file.adjudicators);
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        names.join(", ")
+    };
     match reader {
         Some(name) if study.file.has_reader(name) || study.file.has_adjudicator(name) => Ok(name),
         Some(reader) => Err(Usage::error(format!(

@@ -465,10 +465,12 @@ fn what_the_study_hides_or_fixes_is_refused_with_a_reason() {
         (Action::Reverse, "the study fixes"),
         (Action::Prevalence, "the study fixes"),
         (Action::NextModel, "the study fixes"),
+        (Action::Grid, "one at a time"),
+        (Action::Compare, "one at a time"),
     ] {
         assert!(act(&mut model, action).is_empty());
         let notice = model.notice.take().unwrap();
         assert!(notice.contains(words), "{}: {notice}", action.name());
-        assert!(model.overlay.is_none() && !model.identity);
+        assert!(model.overlay.is_none() && !model.identity && !model.grid.is_open);
     }
 }

@@ -10,6 +10,7 @@ use super::{lungs, prognoses};
 use crate::domain::{
     Causes, Conformal, Finding, PNEUMONIA, Prediction, PresenceSet, Question, ScoreKind, Severity,
 };
+use crate::tui::keymap::Action;
 use crate::tui::model::Model;
 use crate::tui::view::change;
 use crate::tui::view::gauge::{self, GaugeMarks, GaugeStyles};
@@ -65,11 +66,12 @@ impl Pane<'_> {
         let found = hidden.filter(|(_, (_, finding))| is_found(*finding));
         let found: Vec<&str> = found.map(|(_, (name, _))| *name).collect();
         let end = shown.end.min(gauges.len());
+        let key = self.model.keymap.display_key(Action::NextFindings);
         let part = if shown.start < gauges.len() {
-            format!("{}–{end} of {} [f]", shown.start + 1, gauges.len())
+            format!("{}–{end} of {} [{key}]", shown.start + 1, gauges.len())
         } else {
             // Only what stands below the gauges is on this page.
-            "[f]".to_owned()
+            format!("[{key}]")
         };
         let (words, style) = if found.is_empty() {
             (format!("{part} more"), self.theme.dim)

@@ -41,7 +41,7 @@ fn severe(extent: f32, scores: [f32; 5]) -> EntryState {
 }
 
 /// The screen of `model_of`: the first two files and the third are films of one patient, the second is selected.
-fn model(width: u16, height: u16) -> Model {
+pub fn model(width: u16, height: u16) -> Model {
     let mut model = model_of(width, height);
     for (index, day) in [(0, "2024-02-19"), (1, "2024-03-02"), (2, "2024-03-09")] {
         model.worklist.set_film_at(index, film("4711", "H", day));
@@ -54,7 +54,7 @@ fn model(width: u16, height: u16) -> Model {
 }
 
 /// The film beside the selected one is opened and shown.
-fn show_compared(model: &mut Model) {
+pub fn show_compared(model: &mut Model) {
     lay_out(model);
     show_selected(model);
     let film = &model.comparison.film;

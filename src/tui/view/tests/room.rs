@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Histogram;
+use crate::tui::keymap::Rebinding;
 use crate::tui::model::Coarse;
 
 const SIZES: [(u16, u16); 5] = [(40, 15), (55, 50), (80, 24), (120, 35), (200, 50)];
@@ -206,6 +207,29 @@ fn long_words_of_the_help_hang_beside_their_keys() {
     press(&mut model, 'l');
     let signs = screen(&model);
     assert!(signs.contains("│   · not scored yet  "), "{signs}");
+}
+
+/// Keys may be other ones: no text of the screen has its own.
+#[test]
+fn texts_name_the_keys_of_the_configuration() {
+    let rebinding = |action: &str, key: &str| Rebinding {
+        action: action.to_owned(),
+        keys: vec![key.to_owned()],
+    };
+    let keymap = Keymap::rebound(&[
+        rebinding("next", "f7"),
+        rebinding("agree", "f8"),
+        rebinding("call", "f9"),
+    ]);
+    let mut model = model_of(120, 35);
+    model.keymap = keymap.unwrap();
+    model.is_first_time = true;
+    let first = screen(&model);
+    assert!(first.contains("F7 k walk · F8 d u"), "{first}");
+    model.is_first_time = false;
+    model.read_blinded(None);
+    let hidden = screen(&model);
+    assert!(hidden.contains("press F9"), "{hidden}");
 }
 
 #[test]
