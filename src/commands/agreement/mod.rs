@@ -119,7 +119,7 @@ fn boxes_column<'a>(
     arguments: &'a cli::Agreement,
     study: Option<&'a LoadedStudy>,
 ) -> Option<&'a str> {
-    match &arguments.manifest {
+    match &arguments.reference.manifest {
         Some(_) => arguments.boxes_column.as_deref(),
         None => study?.file.localisation.as_ref()?.boxes_column.as_deref(),
     }
