@@ -63,10 +63,6 @@ impl Default for Ahead {
 /// Values between two fetches ahead.
 const STEPS: usize = 16;
 
-/// So few sums of a tile wait for the instruction before: a processor begins two in each cycle, and has one done after
-/// four. There are twice as many, each of every second value.
-const FEW_SUMS: usize = 6;
-
 impl Ahead {
     /// The part that the tile `n` of `tiles` fetches of the numbers from `start` on: as many as the tiles read
     /// weights, for a neighbourhood of `depth` values and a panel of `width` channels.
@@ -152,30 +148,12 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
             });
         }
         let mut sums = [first; PIXELS];
-        let mut others = [[S::splat(0.0); VECTORS]; PIXELS];
         let mut weights = tile.weights;
         let mut ahead = tile.ahead.start;
         for row in 0..tile.rows {
             for column in 0..tile.columns {
                 let mut input = tile.input.add(row * tile.row + column * tile.column);
                 let mut left = tile.run;
-                // The next value of each neighbourhood by its weights.
-                macro_rules! step {
-                    ($sums:ident) => {
-                        let mut panel = [S::splat(0.0); VECTORS];
-                        unrolled!(v < VECTORS, {
-                            panel[v] = S::load(weights.add(v * S::LANES));
-                        });
-                        unrolled!(p < PIXELS, {
-                            let value = S::splat(*input.add(p * tile.pixel));
-                            unrolled!(v < VECTORS, {
-                                $sums[p][v] = S::accumulate(value, panel[v], $sums[p][v]);
-                            });
-                        });
-                        input = input.add(1);
-                        weights = weights.add(VECTORS * S::LANES);
-                    };
-                }
                 while left > 0 {
                     for _ in 0..tile.ahead.lines {
                         S::fetch(ahead);
@@ -183,28 +161,22 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
                     }
                     let steps = left.min(STEPS);
                     left -= steps;
-                    if PIXELS * VECTORS <= FEW_SUMS {
-                        for _ in 0..steps / 2 {
-                            step!(sums);
-                            step!(others);
-                        }
-                        if steps % 2 == 1 {
-                            step!(sums);
-                        }
-                    } else {
-                        for _ in 0..steps {
-                            step!(sums);
-                        }
+                    for _ in 0..steps {
+                        let mut panel = [S::splat(0.0); VECTORS];
+                        unrolled!(v < VECTORS, {
+                            panel[v] = S::load(weights.add(v * S::LANES));
+                        });
+                        unrolled!(p < PIXELS, {
+                            let value = S::splat(*input.add(p * tile.pixel));
+                            unrolled!(v < VECTORS, {
+                                sums[p][v] = S::accumulate(value, panel[v], sums[p][v]);
+                            });
+                        });
+                        input = input.add(1);
+                        weights = weights.add(VECTORS * S::LANES);
                     }
                 }
             }
-        }
-        if PIXELS * VECTORS <= FEW_SUMS {
-            unrolled!(p < PIXELS, {
-                unrolled!(v < VECTORS, {
-                    sums[p][v] = S::add(sums[p][v], others[p][v]);
-                });
-            });
         }
         finish::<S, PIXELS, VECTORS>(sums, tile);
     }
