@@ -15,7 +15,7 @@ const UNDEFINED: &str = "n/a";
 pub fn terminal(found: &ReaderComparison) -> String {
     let mut text = format!(
         "{} · {}: {} of {}, {} with an answer, {} with known reference ({} positive), \
-         {} called otherwise beside the answer\n",
+         {} called otherwise aided\n",
         found.reviewer,
         found.label,
         counted(found.images, "image"),

@@ -99,7 +99,6 @@ impl<'a> Outputs<'a> {
             }
         };
         if let Some((path, format)) = self.table {
-            
             let bytes = table_bytes(format, &COLUMNS, &rows(readings, references))?;
             write_whole(path, &bytes, self.force)?;
         }
