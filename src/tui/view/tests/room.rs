@@ -192,8 +192,8 @@ fn no_verdict_is_offered_where_there_is_nothing_to_judge() {
 #[test]
 fn a_reason_takes_the_room_of_empty_columns() {
     let screen = screen(&model_of(120, 35));
-    let row = screen.lines().find(|row| row.contains("damaged")).unwrap();
-    assert!(row.contains("damaged: it ends after 1"), "{row}");
+    let row = screen.lines().find(|row| row.contains("refused")).unwrap();
+    assert!(row.contains("refused: a colour picture (9"), "{row}");
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct Places {
 impl Places {
     /// Answers get half of a row at most, or what names and signs leave.
     pub fn new(answers: &[&Answer], width: usize, besides: usize) -> Self {
+        // `> 0.999 Pneumonia`, and a little more.
+        const USUAL: usize = 18;
         // A score that names another model is longer than a number.
         const NUMBER: usize = 8;
         let told = || answers.iter().filter(|answer| !answer.is_reason);
@@ -70,7 +72,7 @@ impl Places {
             answer: 0,
         };
         let lengths = told().map(|answer| cells(&answer.text(&places, usize::MAX)));
-        let most = (width / 2).max(width.saturating_sub(besides));
+        let most = (width / 2).max(width.saturating_sub(besides).min(USUAL));
         places.answer = lengths.max().unwrap_or(0).min(most);
         places
     }

@@ -21,8 +21,9 @@ const WIDE: usize = 52;
 const WIDER: usize = 58;
 /// Cursor, verdict, sign, and a space on both sides of the name.
 const FIXED: usize = 5;
-/// A name has at least so many cells beside an answer.
+/// A name has at least so many cells beside an answer, and so many beside facts too.
 const NAME: usize = 10;
+const NAME_BESIDE_FACTS: usize = 14;
 
 /// The lines of the rows in a list of `width` cells, with their columns at the same places. Rows below the last one have
 /// none.
@@ -244,7 +245,11 @@ impl WorklistRow {
                 places.answer.min(left.saturating_sub(lead + name))
             }
             false => {
-                let least = lead + name.min(NAME);
+                let name_least = match facts.is_empty() {
+                    true => NAME,
+                    false => NAME_BESIDE_FACTS,
+                };
+                let least = lead + name.min(name_least);
                 places.answer.min(left.saturating_sub(least))
             }
         };
