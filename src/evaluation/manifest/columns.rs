@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use csv::ByteRecord;
 
-use super::rows::ColumnNames;
+use super::rows::{ColumnNames, shortened};
 use super::{LabelColumn, ManifestColumns, ManifestError};
 use crate::domain::ViewPosition;
 use crate::domain::text::clean;
@@ -253,29 +253,5 @@ fn yes_or_no(value: &str) -> Result<Option<bool>, ()> {
         () if is(&NO) => Ok(Some(false)),
         () if is(&UNKNOWN) || is_missing(&value) => Ok(None),
         () => Err(()),
-    }
-}
-
-/// Names for a message of one line, shortened where there are many.
-pub fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 12;
-    let more = names.len().saturating_sub(SHOWN);
-    let shown: Vec<_> = names
-        .take(SHOWN)
-        .map(|name| shortened(&clean(name)))
-        .collect();
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    shown.join(", ") + &more
-}
-
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

@@ -49,7 +49,7 @@ pub fn films(
     columns: &FilmColumns,
     name: &str,
 ) -> Result<Vec<KnownFilmRow>, ManifestError> {
-    let begin = |names: &ColumnNames| Ok((Places::new(names, columns)?, Vec::new()));
+    let begin = |names: &ColumnNames| Ok((FilmColumnIndices::new(names, columns)?, Vec::new()));
     let (_, films) = rows::read(bytes, begin, |(places, films), _, record| {
         films.extend(places.film(record, name));
         Ok(())
@@ -58,7 +58,7 @@ pub fn films(
 }
 
 /// Where the values of a row stand.
-struct Places {
+struct FilmColumnIndices {
     path: usize,
     folder: Option<usize>,
     patient: usize,
@@ -68,10 +68,10 @@ struct Places {
     sex: Option<usize>,
 }
 
-impl Places {
+impl FilmColumnIndices {
     fn new(names: &ColumnNames, columns: &FilmColumns) -> Result<Self, ManifestError> {
         let path = names.needed(columns.path.as_ref(), &PATHS, "file names")?;
-        Ok(Places {
+        Ok(FilmColumnIndices {
             path,
             folder: names.folder_of(path),
             patient: names.needed(columns.patient.as_ref(), &PATIENTS, "patients")?,

@@ -2,7 +2,6 @@
 
 use csv::ByteRecord;
 
-use super::columns::list;
 use super::{MOST_ROWS, ManifestError};
 use crate::domain::text::clean;
 
@@ -65,6 +64,31 @@ impl ColumnNames {
             wanted: clean(wanted),
             present: list(self.0.iter().map(String::as_str)),
         }
+    }
+}
+
+/// Names for a message of one line, shortened where there are many.
+fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown: Vec<_> = names
+        .take(SHOWN)
+        .map(|name| shortened(&clean(name)))
+        .collect();
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    shown.join(", ") + &more
+}
+
+/// The beginning of a text for a message.
+pub fn shortened(text: &str) -> String {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Answer {
 impl Answer {
     /// In at most `width` cells, with the score at the right end of its column where there is room for that. A score is
     /// never cut.
-    pub fn text(&self, places: &Places, width: usize) -> String {
+    pub fn text(&self, places: &AnswerColumns, width: usize) -> String {
         let Answer { score, words, .. } = self;
         let indent = match score.is_empty() {
             // Words without a number stand below the words of others, or else begin where the numbers do.
@@ -39,7 +39,7 @@ impl Answer {
 }
 
 /// The places of the columns in a list: those of its rows together, so that numbers and words stand below each other.
-pub struct Places {
+pub struct AnswerColumns {
     /// Cells of a row.
     pub width: usize,
     /// Cells of the numbers, and of the words behind them.
@@ -49,7 +49,7 @@ pub struct Places {
     pub answer: usize,
 }
 
-impl Places {
+impl AnswerColumns {
     /// Answers get half of a row at most, or what names and signs leave.
     pub fn new(answers: &[&Answer], width: usize, besides: usize) -> Self {
         // `> 0.999 Pneumonia`, and a little more.
@@ -65,7 +65,7 @@ impl Places {
         let is_short = |answer: &&&Answer| answer.score.is_empty() && cells(&answer.words) <= 10;
         let short = told().filter(is_short).map(|answer| cells(&answer.words));
         let words = longest_words.into_iter().chain(short).max().unwrap_or(0);
-        let mut places = Places {
+        let mut places = AnswerColumns {
             width,
             score,
             words,
@@ -100,7 +100,7 @@ mod tests {
             answer("", "refused: a colour picture, which a radiograph never is"),
             answer("", ""),
         ];
-        let places = Places::new(&answers.iter().collect::<Vec<_>>(), 60, 15);
+        let places = AnswerColumns::new(&answers.iter().collect::<Vec<_>>(), 60, 15);
         let text = |answer: &Answer| answer.text(&places, 99);
         let texts: Vec<String> = answers.iter().map(text).collect();
         assert_eq!(
@@ -124,7 +124,7 @@ mod tests {
         );
         // Without numbers the words begin where the column does.
         let answers = [answer("", "no finding"), answer("", "")];
-        let places = Places::new(&answers.iter().collect::<Vec<_>>(), 60, 15);
+        let places = AnswerColumns::new(&answers.iter().collect::<Vec<_>>(), 60, 15);
         assert_eq!(answers[0].text(&places, 20), "no finding");
         assert_eq!(places.answer, 10);
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::answer::{Answer, Places};
+use super::answer::{Answer, AnswerColumns};
 use crate::domain::text::clean;
 use crate::domain::{Finding, InputCheck, Prediction, Question, Verdict, ViewPosition};
 use crate::tui::look::WorklistColumns;
@@ -31,7 +31,7 @@ pub fn lines(model: &Model, theme: &Theme, rows: Range<usize>, width: usize) -> 
     let rows = rows.map_while(|row| WorklistRow::new(model, theme, row, width));
     let rows: Vec<WorklistRow> = rows.collect();
     let answers: Vec<&Answer> = rows.iter().map(|row| &row.answer).collect();
-    let places = Places::new(&answers, width, FIXED + NAME);
+    let places = AnswerColumns::new(&answers, width, FIXED + NAME);
     let lines = rows.iter().map(|row| row.line(theme, &places));
     lines.collect()
 }
@@ -196,7 +196,7 @@ impl WorklistRow {
     }
 
     /// ` ✓● IM-0041.png ¶   0.935 Pneumonia`
-    fn line(&self, theme: &Theme, places: &Places) -> Line<'static> {
+    fn line(&self, theme: &Theme, places: &AnswerColumns) -> Line<'static> {
         let (name_width, answer_width, facts) = self.widths(places);
         let cursor = if self.is_selected { '▸' } else { ' ' };
         let (mark, sign) = (self.mark, self.sign);
@@ -216,7 +216,7 @@ impl WorklistRow {
     }
 
     /// The cells of the name with the lead, those of the answer, and the facts between them.
-    fn widths(&self, places: &Places) -> (usize, usize, &str) {
+    fn widths(&self, places: &AnswerColumns) -> (usize, usize, &str) {
         let lead = match cells(&self.lead) {
             0 => 0,
             cells => cells + 1,
