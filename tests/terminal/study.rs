@@ -435,7 +435,7 @@ fn marks_of_a_sitting_become_the_figure_of_marks_on_lesions() {
                 session.press("\t");
                 session.wait_for_text("▸1 point");
                 session.press("x");
-                session.wait_for_text("no marks on this image yet");
+                session.wait_for_text("no marks here yet");
                 session.press("M");
             }
             _ => {}

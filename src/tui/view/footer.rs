@@ -54,7 +54,6 @@ fn says_something(model: &Model) -> bool {
     matches!(model.overlay, Some(Overlay::Prompt(_)))
         || model.notice.is_some()
         || model.reviews.waiting.is_some()
-        || model.coarse.as_ref().is_some_and(|coarse| !coarse.is_read)
         || model.mode == KeyMode::Window
 }
 
