@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Call {
     /// In the order of the question; empty if the reader sees none of them.
     pub present: Vec<String>,
-    /// How long the image was on the screen before the call: without the answer, or with it.
+    /// How long the image was on the screen before the call: without the answer, or with it. In whole milliseconds.
     pub took: Duration,
     /// How sure the reader is that a label is present: 0 certainly not, 100 certainly. Labels without a rating are left
     /// out.

@@ -1,6 +1,6 @@
 //! Blinded reading: the reader's own call first, then the model's answer, then perhaps a second call.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -154,9 +154,11 @@ fn commit(model: &mut Model, asking: &Asking, present: Vec<String>) -> Vec<Effec
     };
     let now = Instant::now();
     let watch = model.blinded.as_ref().map(|blinded| &blinded.watch);
+    let took = watch.map_or_else(Default::default, |watch| watch.took(&phase, now));
     let call = Call {
         present,
-        took: watch.map_or_else(Default::default, |watch| watch.took(&phase, now)),
+        // As the log holds it: a finer time would look like the call of another session when the log is read next.
+        took: Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
         ratings: ratings(asking),
     };
     let called = review::selected(model).ok();

@@ -167,6 +167,26 @@ fn a_call_takes_a_choice_that_was_drawn_and_another_key() {
 }
 
 /// Enter is held down past the first call: the answer is shown, and no second call is recorded.
+/// What the log gives back later is what is here: else the next change would look like that of another session.
+#[test]
+fn the_time_of_a_call_is_as_fine_as_in_the_log() {
+    let mut model = reading(&["a.png"]);
+    std::thread::sleep(std::time::Duration::from_micros(1_500));
+    enter(&mut model);
+    press(&mut model, "1");
+    assert_eq!(confirm(&mut model).len(), 1);
+    let took = opinion_of(&model, "a.png")
+        .blinded
+        .unwrap()
+        .unaided
+        .unwrap()
+        .took;
+    assert!(
+        took.as_millis() > 0 && took.subsec_nanos() % 1_000_000 == 0,
+        "{took:?}"
+    );
+}
+
 #[test]
 fn the_same_call_again_is_not_recorded() {
     let mut model = reading(&["a.png"]);
