@@ -559,7 +559,7 @@ fn text(compared: &ComparedReadings) -> String {
     match from_cache(readings) {
         0 => page,
         n => format!(
-            "{page}For {n} of the readings the log does not have the model's answer. It is from the \
+            "{page}For {n} of the readings the log lacks the model's answer. It is from the \
              prediction cache, which no chain of hashes protects.\n"
         ),
     }

@@ -91,11 +91,17 @@ fn words(model: &Model, theme: &Theme, layout: &PaneLayout, left: usize) -> Line
     }
 }
 
-/// A reason and what to do about it, after the last dot: that stays where the reason is cut.
+/// A reason and what to do about it, after the last dot: that stays where the reason is cut, and alone where nothing of the
+/// reason would be read.
 fn with_way_out(words: &str, width: usize) -> String {
+    const LEAST: usize = 8;
     let way_out = words.rfind(" · ").map_or("", |at| &words[at..]);
-    if cells(words) <= width || cells(way_out) + 8 > width {
+    let alone = way_out.trim_start_matches(" · ");
+    if cells(words) <= width || alone.is_empty() || cells(alone) > width {
         return shorten(words, width);
+    }
+    if cells(way_out) + LEAST > width {
+        return alone.to_owned();
     }
     let reason = words.strip_suffix(way_out).unwrap_or(words);
     shorten(reason, width - cells(way_out)) + way_out

@@ -128,7 +128,11 @@ fn a_cut_reason_for_a_coarse_picture_still_names_the_doctor() {
     let words = "coarse picture: the terminal did not answer in time · see cxr doctor";
     model.coarse = Some(Coarse::new(words.to_owned()));
     let last = last_row(&model);
-    assert!(last.contains("… · see cxr doctor"), "{last}");
+    assert!(last.contains("see cxr doctor"), "{last}");
+    assert!(last.contains("not for diagnosis"), "{last}");
+    model.size = ratatui::layout::Size::new(70, 24);
+    let wider = last_row(&model);
+    assert!(wider.contains("… · see cxr doctor"), "{wider}");
 }
 
 #[test]
