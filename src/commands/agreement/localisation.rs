@@ -43,8 +43,17 @@ pub const COLUMNS: [&str; 14] = [
 /// The readings of a study with marks on lesions, as the statistics take them.
 pub struct MarkedStudy {
     task: LocalisationTask,
-    /// Beside each, the marks as they were made: aided, unaided.
-    readings: Vec<(MarkedReading, [Option<Vec<Mark>>; 2], bool)>,
+    readings: Vec<RowWithMarks>,
+}
+
+/// A reading with marks.
+struct RowWithMarks {
+    /// As the statistics take it.
+    marked: MarkedReading,
+    /// The marks as they were made, in the order of [`MODES`].
+    marks: [Option<Vec<Mark>>; 2],
+    /// Whether the reader had seen the answer before.
+    was_seen: bool,
 }
 
 impl MarkedStudy {
@@ -83,7 +92,11 @@ impl MarkedStudy {
                 case,
                 marks: [0, 1].map(|mode| placed(&row.marks[mode])),
             };
-            (marked, row.marks.clone(), row.was_seen)
+            RowWithMarks {
+                marked,
+                marks: row.marks.clone(),
+                was_seen: row.was_seen,
+            }
         });
         let readings = readings.collect();
         Some(MarkedStudy { task, readings })
@@ -91,8 +104,8 @@ impl MarkedStudy {
 
     /// Adds the figure to the report of its question. Readings whose answers were seen before do not enter it.
     pub fn add_to(&self, reports: &mut [ReaderStudyReport]) {
-        let counted = self.readings.iter().filter(|(.., was_seen)| !was_seen);
-        let readings: Vec<MarkedReading> = counted.map(|(marked, ..)| marked.clone()).collect();
+        let counted = self.readings.iter().filter(|row| !row.was_seen);
+        let readings: Vec<MarkedReading> = counted.map(|row| row.marked.clone()).collect();
         let mut reports = reports.iter_mut();
         if let Some(report) = reports.find(|report| report.label == self.task.question) {
             report.add_localisation(self.task.rule, self.task.figure, &readings);
@@ -102,11 +115,11 @@ impl MarkedStudy {
     /// One row for each mark, and one for each lesion without a mark.
     pub fn rows(&self) -> Vec<Vec<Cell>> {
         let mut rows = Vec::new();
-        for (marked, marks, was_seen) in &self.readings {
+        for row in &self.readings {
             for mode in 0..MODES.len() {
-                if let Some(marks) = &marks[mode] {
-                    let seen = was_seen.then_some("answer seen before");
-                    self.rows_of(marked, mode, marks, seen, &mut rows);
+                if let Some(marks) = &row.marks[mode] {
+                    let seen = row.was_seen.then_some("answer seen before");
+                    self.rows_of(&row.marked, mode, marks, seen, &mut rows);
                 }
             }
         }

@@ -174,7 +174,7 @@ fn an_area_is_of_the_images_that_were_rated() {
     for reading in &mut all {
         let image: usize = reading.image[1..].parse().unwrap();
         let rating = |call: Option<bool>| call.map(|call| if call { 80 } else { 20 });
-        if image % 2 == 0 {
+        if image.is_multiple_of(2) {
             reading.call.ratings = [reading.call.aided, reading.call.unaided].map(rating);
         }
     }

@@ -182,7 +182,7 @@ fn the_time_of_a_call_is_as_fine_as_in_the_log() {
         .unwrap()
         .took;
     assert!(
-        took.as_millis() > 0 && took.subsec_nanos() % 1_000_000 == 0,
+        took.as_millis() > 0 && took.subsec_nanos().is_multiple_of(1_000_000),
         "{took:?}"
     );
 }
