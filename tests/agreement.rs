@@ -486,7 +486,7 @@ fn the_model_s_answer_is_the_one_in_the_log() {
     drop(log);
     let after = page();
     assert!(
-        after.contains("For 1 of the readings the log does not have"),
+        after.contains("For 1 of the readings the log lacks"),
         "{after}"
     );
 
