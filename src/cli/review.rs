@@ -115,7 +115,7 @@ pub enum ReviewFormat {
 /// unaided, over readers and patients as random samples (Obuchowski-Rockette with Hillis' degrees of
 /// freedom; beside it for these readers, for these patients, and by the U-statistics of Gallas); agreement
 /// between readers (Fleiss' and Cohen's kappa, Gwet's AC1, Krippendorff's alpha); each reader's tests; how
-/// often the answer helped and misled, and automation bias. In a study with [localisation] in study.toml,
+/// often the answer helped and misled, and automation bias. In a study with `[localisation]` in study.toml,
 /// marks are compared with the boxes of the lesions: area under the weighted AFROC curve, by reader and mode.
 ///
 /// The model is positive above its balanced operating point, at the prevalence of its card. A reader who
@@ -167,7 +167,7 @@ pub struct Agreement {
     pub figures: Option<PathBuf>,
 
     /// Also write one row for each mark and how it was scored, and one for each lesion that was missed; for a study with
-    /// [localisation]
+    /// `[localisation]`
     #[arg(long, value_name = "FILE.csv|.parquet", requires = "study")]
     pub marks: Option<PathBuf>,
 
@@ -180,7 +180,7 @@ pub struct Agreement {
     pub reference: ReferenceArguments,
 
     /// Column of lesions' boxes, `x y w h` in fractions of the film, joined by `;`: for the marks of a study with
-    /// [localisation]
+    /// `[localisation]`
     #[arg(
         long,
         value_name = "COLUMN",
