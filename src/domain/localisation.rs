@@ -11,9 +11,9 @@ const PARTS: f64 = 1_000.0;
 pub enum LocalisationRule {
     /// The place of the mark is in the box of the lesion, or on its edge.
     Inside,
-    /// The place of the mark is at most so many thousandths of the film's longer side from the centre of the box.
+    /// The place of the mark is at most this far from the centre of the box, in thousandths of the film's longer side.
     Distance(u16),
-    /// The mark is a box, and intersection over union with that of the lesion is at least so many thousandths.
+    /// The mark is a box, and its intersection over union with that of the lesion is at least this, in thousandths.
     Overlap(u16),
 }
 

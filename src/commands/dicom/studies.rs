@@ -152,7 +152,7 @@ impl Study {
     }
 }
 
-/// Two films that name different patients. What a film leaves out is no difference, so a film that names nobody does not
+/// Two films that name different patients. What a film leaves out is no difference, so a film without a patient does not
 /// come between two that do.
 fn several_patients(films: &[StudyFilm]) -> Option<(&StudyFilm, &StudyFilm)> {
     PATIENT.into_iter().find_map(|tag| {

@@ -22,7 +22,7 @@ pub fn layer(readers: &[LastWord], content: ContentId) -> Option<MarkLayer> {
     })
 }
 
-/// Lists the marks of one reader, after so many others on the page.
+/// Lists the marks of one reader, after those of others on the page.
 pub fn list(html: &mut Html, marks: &[Mark], before: usize) {
     if marks.is_empty() {
         return;

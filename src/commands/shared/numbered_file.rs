@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::output_file::OutputFile;
 use crate::domain::ContentId;
 
-/// A reader does not save so many files of one name into a folder.
+/// The most files of one name in a folder: more than any reader saves.
 const MOST: u32 = 10_000;
 
 /// Digits of the digest in a name.

@@ -120,7 +120,7 @@ fn a_foreign_schema_is_refused_before_any_query() {
 /// Parts that this version does not know are no damage where the version says that a newer one made them. A table with
 /// the name of a pragma does not hide the version.
 #[test]
-fn a_newer_store_is_called_newer_whatever_is_in_it() {
+fn a_newer_store_is_called_newer_even_with_strange_triggers() {
     let (_folder, path, store) = new_store();
     store.close();
     let newer = schema::MIGRATIONS.len() as i64 + 1;

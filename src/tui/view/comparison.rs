@@ -185,7 +185,7 @@ fn findings(
     rows.map(|row| Line::styled(row, style)).collect()
 }
 
-/// The first texts in at most so many rows, and then, in what room is left, the others. Where not all of the first fit,
+/// The first texts in this many rows at most, and then, in what room is left, the others. Where not all of the first fit,
 /// the last row says how many are missing.
 fn filled(first: &[String], others: &[String], width: usize, most: usize) -> Vec<String> {
     const DOT: &str = " · ";

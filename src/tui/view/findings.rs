@@ -56,7 +56,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
 }
 
-/// What the model says in so many cells and rows, or why it says nothing.
+/// What the model says, in this many cells and rows, or why it says nothing.
 fn answer(
     model: &Model,
     theme: &Theme,
@@ -77,7 +77,7 @@ fn answer(
     pane.rows(&model.shown(prediction), height)
 }
 
-/// What the reader said, in at most so many rows.
+/// What the reader said, in this many rows at most.
 fn opinion(model: &Model, theme: &Theme, width: usize, rows: usize) -> Vec<Line<'static>> {
     let words = border::opinion_words(model);
     let words = words.trim();

@@ -21,7 +21,7 @@ const WIDE: usize = 52;
 const WIDER: usize = 58;
 /// Cursor, verdict, sign, and a space on both sides of the name.
 const FIXED: usize = 5;
-/// A name has at least so many cells beside an answer, and so many beside facts too.
+/// The fewest cells of a name beside an answer, and beside facts too.
 const NAME: usize = 10;
 const NAME_BESIDE_FACTS: usize = 14;
 
