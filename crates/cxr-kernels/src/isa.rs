@@ -52,12 +52,20 @@ pub struct Kernels {
     /// Curves are part of the other microkernels; this one is for tests.
     #[cfg(test)]
     pub(crate) bend: Bend,
-    pub(crate) winograd_input: unsafe fn(&Square),
-    pub(crate) winograd_output: unsafe fn(&Square),
+    pub(crate) squares_of_2: SquareKernels,
+    pub(crate) squares_of_4: SquareKernels,
     pub(crate) rows: RowKernels,
     /// Convolutions of pairs of `bf16`, if the instruction set has them.
     pairs: Option<&'static PairKernels>,
     is_here: fn() -> bool,
+}
+
+/// The microkernels for [`winograd`](crate::winograd)'s squares of some output pixels.
+pub struct SquareKernels {
+    /// The transform of pixels, before the products.
+    pub input: unsafe fn(&Square),
+    /// The transform of products into pixels.
+    pub output: unsafe fn(&Square),
 }
 
 /// The microkernels for rows of tokens.
@@ -235,15 +243,27 @@ macro_rules! kernels {
             }
 
             $(#[target_feature(enable = $features)])?
-            pub unsafe fn winograd_input(square: &Square) {
+            pub unsafe fn winograd_input_2(square: &Square) {
                 // SAFETY: the caller keeps the contract of the function inside.
-                unsafe { transforms::winograd_input::<$simd>(square) }
+                unsafe { transforms::winograd_input_2::<$simd>(square) }
             }
 
             $(#[target_feature(enable = $features)])?
-            pub unsafe fn winograd_output(square: &Square) {
+            pub unsafe fn winograd_output_2(square: &Square) {
                 // SAFETY: the caller keeps the contract of the function inside.
-                unsafe { transforms::winograd_output::<$simd>(square) }
+                unsafe { transforms::winograd_output_2::<$simd>(square) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn winograd_input_4(square: &Square) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { transforms::winograd_input_4::<$simd>(square) }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub unsafe fn winograd_output_4(square: &Square) {
+                // SAFETY: the caller keeps the contract of the function inside.
+                unsafe { transforms::winograd_output_4::<$simd>(square) }
             }
 
             $(#[target_feature(enable = $features)])?
@@ -301,8 +321,14 @@ macro_rules! kernels {
             sum: $module::sum,
             #[cfg(test)]
             bend: $module::bend,
-            winograd_input: $module::winograd_input,
-            winograd_output: $module::winograd_output,
+            squares_of_2: SquareKernels {
+                input: $module::winograd_input_2,
+                output: $module::winograd_output_2,
+            },
+            squares_of_4: SquareKernels {
+                input: $module::winograd_input_4,
+                output: $module::winograd_output_4,
+            },
             rows: RowKernels {
                 layer_norm: $module::layer_norm,
                 softmax: $module::softmax,

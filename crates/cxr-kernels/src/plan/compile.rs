@@ -10,8 +10,8 @@ use crate::depthwise::{DepthwiseShape, PackedDepthwise};
 use crate::isa::Kernels;
 use crate::memory::AlignedBuf;
 use crate::network::{Activation, ConvSpec, LayerSpec, NetworkSpec, NormReluSpec, ValueIndex};
-use crate::products::Products;
-use crate::winograd::Winograd;
+use crate::products::{KernelPrecision, Products};
+use crate::winograd::{SquareSide, Winograd};
 
 /// An expanded map of this many bytes or more leaves the near caches before it is used, even where threads share
 /// the work on it. Tests have small maps, and need both kinds.
@@ -230,23 +230,39 @@ impl Compiler<'_> {
         uses.filter(|value| value.0 == index + 1).count() == 1
     }
 
-    /// A convolution that is not depthwise, in the faster of two ways.
+    /// A convolution that is not depthwise, in the fastest way.
     fn dense(&self, conv: &ConvSpec) -> Pass {
+        let Some(side) = self.squares(conv) else {
+            return Pass::Conv(self.conv(conv));
+        };
         let shape = self.shape(conv);
+        let winograd = Winograd::new(
+            (self.kernels, side),
+            [shape.output, shape.input],
+            conv.weight,
+            conv.bias,
+            clamp(conv.activation),
+        );
+        Pass::Winograd(winograd.then(curve(conv.activation)))
+    }
+
+    /// The squares of a convolution, if Winograd's way is the fastest for it.
+    fn squares(&self, conv: &ConvSpec) -> Option<SquareSide> {
         let ValueShape { height, width, .. } = self.shapes[conv.input.0];
-        let is_bare = conv.before.is_none() && conv.residual.is_none();
         let around = |size| conv.padding.around(size, conv.kernel, conv.stride);
         // The output is as large as the input only if the padding is the same on both sides.
         let is_even = around(height) == (1, 1) && around(width) == (1, 1);
-        // Tiles of rounded numbers save more than Winograd's way, and split ones less.
-        let by_tiles = self.products.tiles().is_some_and(|by| !by.split);
-        if by_tiles || !is_bare || !is_even || !Winograd::suits(shape, height, width) {
-            return Pass::Conv(self.conv(conv));
+        if conv.before.is_some() || !is_even {
+            return None;
         }
-        let channels = [shape.output, shape.input];
-        let clamp = clamp(conv.activation);
-        let winograd = Winograd::new(self.kernels, channels, conv.weight, conv.bias, clamp);
-        Pass::Winograd(winograd.then(curve(conv.activation)))
+        let side = SquareSide::of(self.shape(conv), height, width)?;
+        let is_faster = match self.products.precision() {
+            KernelPrecision::F32 => true,
+            // Tiles of rounded numbers save more than any squares, and pairs more than small ones.
+            KernelPrecision::Bf16 => side == SquareSide::Four && self.products.tiles().is_none(),
+            KernelPrecision::Split => side == SquareSide::Four,
+        };
+        is_faster.then_some(side)
     }
 
     fn shape(&self, conv: &ConvSpec) -> ConvShape {

@@ -73,7 +73,7 @@ impl PlanStep {
                 }
             }
             // SAFETY: as above.
-            Pass::Winograd(winograd) => unsafe { run_winograd(winograd, input, output, workers) },
+            Pass::Winograd(winograd) => unsafe { run_winograd(winograd, maps, workers) },
             Pass::Depthwise(depthwise) => workers.each_part(rows, PARTS, |rows| {
                 // SAFETY: as above.
                 unsafe { depthwise.run(input, output, rows) };
@@ -235,20 +235,28 @@ unsafe fn run_layers(
     unsafe { run_conv(&bottleneck.project, (middle, residual, output), workers) };
 }
 
-/// Shares a convolution by squares: as many at once as are fastest, and some for each thread.
+/// Shares a convolution by squares: as many at once as are fastest, and some for each thread. If the weights are many, by
+/// panels of channels instead.
 ///
 /// # Safety
 /// As [`Winograd::run`].
-unsafe fn run_winograd(winograd: &Winograd, input: Map, output: Map, workers: Workers) {
-    let squares = Winograd::squares(output.layout);
-    let parts = match workers.count() {
-        1 => 1,
-        threads => squares.div_ceil(SQUARES_AT_ONCE).next_multiple_of(threads),
+unsafe fn run_winograd(winograd: &Winograd, maps: (Map, Option<Map>, Map), workers: Workers) {
+    let squares = winograd.squares(maps.2.layout);
+    let (parts, panels) = match workers.count() {
+        1 => (1, 1),
+        // Each thread transforms all squares, and reads only its part of the weights.
+        threads if winograd.is_large() && squares <= SQUARES_AT_ONCE => (1, threads),
+        threads => (
+            squares.div_ceil(SQUARES_AT_ONCE).next_multiple_of(threads),
+            1,
+        ),
     };
-    let parts = parts.min(squares);
-    workers.each(parts, &|part| {
-        // SAFETY: the caller vouches for the maps, and the parts are different squares.
-        unsafe { winograd.run(input, output, share(squares, parts, part)) };
+    let (parts, panels) = (parts.min(squares), panels.min(winograd.panels()));
+    workers.each(parts * panels, &|part| {
+        let squares = share(squares, parts, part % parts);
+        let panels = share(winograd.panels(), panels, part / parts);
+        // SAFETY: the caller vouches for the maps, and no two parts have the same square and panel.
+        unsafe { winograd.run(maps, squares, panels) };
     });
 }
 

@@ -6,7 +6,6 @@ use super::shapes::ValueShape;
 use crate::error::PlanError;
 use crate::memory::{AlignedBuf, Border, Layout, Map};
 use crate::network::{LayerSpec, NetworkSpec};
-use crate::winograd::Winograd;
 
 /// Some channels of a buffer of the workspace.
 #[derive(Debug, Clone, Copy)]
@@ -180,9 +179,9 @@ fn border(shapes: &[ValueShape], made: &CompiledPass) -> Option<(usize, Border)>
             let shape = both.conv.shape;
             (shape.kernel, shape.stride, shape.top, shape.left)
         }
-        Pass::Winograd(_) => {
+        Pass::Winograd(winograd) => {
             let ValueShape { height, width, .. } = shapes[input.0];
-            return Some((input.0, Winograd::border(height, width)));
+            return Some((input.0, winograd.border(height, width)));
         }
         Pass::MaxPool(_)
         | Pass::NormReluAverage(..)
