@@ -72,11 +72,12 @@ unsafe fn bend_by<S: Simd>(
         // SAFETY: the caller vouches for the pixels; only channels that exist are read and written.
         unsafe {
             let mut sum = S::splat(0.0);
-            for n in 0..pixels {
-                let at = first.add(n * pixel + channel);
+            let mut at = first.add(channel);
+            for _ in 0..pixels {
                 let value = curved::<S>(curve, load_up_to::<S>(at, count));
                 store_up_to::<S>(at, value, count);
                 sum = S::add(sum, value);
+                at = at.wrapping_add(pixel);
             }
             if !averages.is_null() {
                 let average = S::multiply(sum, S::splat(1.0 / pixels as f32));

@@ -104,24 +104,8 @@ pub struct PixelPair {
 /// As [`convolve`](crate::microkernels::convolve), except that the output may be the first run itself.
 #[inline(always)]
 pub unsafe fn product<S: Simd>(pair: &PixelPair) {
-    let mut channel = 0;
-    while channel < pair.channels {
-        let count = pair.channels - channel;
-        for n in 0..pair.pixels {
-            // SAFETY: the caller vouches for the runs; only channels that exist are read and written.
-            unsafe {
-                let first = pair.first.add(n * pair.first_pixel + channel);
-                let second = pair.second.add(n * pair.second_pixel + channel);
-                let output = pair.output.add(n * pair.output_pixel + channel);
-                let (a, b) = (
-                    load_up_to::<S>(first, count),
-                    load_up_to::<S>(second, count),
-                );
-                store_up_to::<S>(output, S::multiply(a, b), count);
-            }
-        }
-        channel += S::LANES;
-    }
+    // SAFETY: the caller vouches for the runs and the processor.
+    unsafe { each::<S>(pair, |a, b| S::multiply(a, b)) };
 }
 
 /// The sums of the pixels, channel by channel, clamped, and a curve of them.
@@ -130,27 +114,39 @@ pub unsafe fn product<S: Simd>(pair: &PixelPair) {
 /// As [`product`].
 #[inline(always)]
 pub unsafe fn sum<S: Simd>(pair: &PixelPair) {
-    let mut channel = 0;
-    // SAFETY: the caller vouches for the runs; only channels that exist are read and written.
+    // SAFETY: the caller vouches for the runs and the processor.
     unsafe {
         let (low, high) = (S::splat(pair.clamp[0]), S::splat(pair.clamp[1]));
-        while channel < pair.channels {
-            let count = pair.channels - channel;
-            for n in 0..pair.pixels {
-                let first = pair.first.add(n * pair.first_pixel + channel);
-                let second = pair.second.add(n * pair.second_pixel + channel);
-                let output = pair.output.add(n * pair.output_pixel + channel);
-                let (a, b) = (
-                    load_up_to::<S>(first, count),
-                    load_up_to::<S>(second, count),
-                );
-                let value = S::min(high, S::max(low, S::add(a, b)));
-                store_up_to::<S>(output, value, count);
-            }
-            channel += S::LANES;
-        }
+        each::<S>(pair, |a, b| S::min(high, S::max(low, S::add(a, b))));
         let (output, pixel) = (pair.output, pair.output_pixel);
         let size = (pair.pixels, pair.channels);
         bend::<S>(pair.curve, output, pixel, size, std::ptr::null_mut());
+    }
+}
+
+/// Writes `of` each vector of the first run and the one at its place in the second.
+///
+/// # Safety
+/// As [`product`].
+#[inline(always)]
+unsafe fn each<S: Simd>(pair: &PixelPair, of: impl Fn(S::Vector, S::Vector) -> S::Vector) {
+    for channel in (0..pair.channels).step_by(S::LANES) {
+        let count = pair.channels - channel;
+        // SAFETY: only channels that exist are read and written; the caller vouches for the rest.
+        unsafe {
+            let mut first = pair.first.add(channel);
+            let mut second = pair.second.add(channel);
+            let mut output = pair.output.add(channel);
+            for _ in 0..pair.pixels {
+                let made = of(
+                    load_up_to::<S>(first, count),
+                    load_up_to::<S>(second, count),
+                );
+                store_up_to::<S>(output, made, count);
+                first = first.wrapping_add(pair.first_pixel);
+                second = second.wrapping_add(pair.second_pixel);
+                output = output.wrapping_add(pair.output_pixel);
+            }
+        }
     }
 }

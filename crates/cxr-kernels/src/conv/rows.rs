@@ -75,12 +75,14 @@ impl PackedConv {
             start: output.start.wrapping_sub(panel.first),
             ..output
         };
+        let mut tile = self.neighbourhood(input, y, 0);
+        self.onto(&mut tile, panel, None, output, 0);
         for index in 0..tiling.count {
-            let (_, x, pixels) = tiling.tile(index);
-            let mut tile = self.neighbourhood(input, y, x);
-            self.onto(&mut tile, panel, None, output, x);
+            let (_, _, pixels) = tiling.tile(index);
             // SAFETY: a tile of the row, of a size that there is a microkernel for.
             unsafe { self.convolve(panel.vectors, pixels)(&tile) };
+            tile.input = tile.input.wrapping_add(pixels * tile.pixel);
+            tile.output = tile.output.wrapping_add(pixels * tile.output_pixel);
         }
     }
 }
