@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::thread;
 
+use super::readings::{ReaderRow, read};
 use super::references::ReferenceCases;
-use super::{ReaderRow, read};
 use crate::commands::shared::available_cores;
 use crate::commands::shared::study::LoadedStudy;
 use crate::domain::{FilmShape, LocalisationRule, Mark, MarkKind};

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::ComparedReadings;
 use super::figures;
 use super::localisation::{self, MarkedStudy};
 use super::page::{StudyReportContents, report_page};
+use super::readings::{ReaderRow, labels, read};
 use super::references::ReferenceCases;
 use super::study::of_label;
-use super::{ComparedReadings, ReaderRow, labels, read, text};
+use super::summary::text;
 use crate::cli;
 use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
 use crate::commands::shared::study::LoadedStudy;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::{Result, anyhow};
 
-use super::{LogState, ReaderRow};
+use super::readings::{LogState, ReaderRow};
 use crate::commands::shared::date::today;
 use crate::commands::shared::html::Html;
 use crate::commands::shared::study::LoadedStudy;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::localisation::MarkedStudy;
+use super::readings::{ReaderRow, labels, read};
 use super::references::ReferenceCases;
-use super::{ReaderRow, labels, read};
 use crate::cli;
 use crate::commands::shared::Usage;
 use crate::commands::shared::output_file::{ALREADY_EXISTS, OutputFile, cannot_replace};
