@@ -25,6 +25,8 @@ const MANY: usize = 100_000;
 const PRESSES: usize = 60;
 /// Long enough to prefetch the neighbours.
 const REST: Duration = Duration::from_millis(700);
+/// After this, what was waited for will not come.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// A radiograph counts as painted from this number of cells.
 const PAINTED: usize = 200;
 
@@ -54,9 +56,8 @@ fn main() {
 fn starting(file: &Path) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for i in 0..MANY {
-        fs::hard_link(file, folder.path().join(format!("{i:06}.png")))
-            .or_else(|_| fs::copy(file, folder.path().join(format!("{i:06}.png"))).map(drop))
-            .expect("100,000 files");
+        let link = folder.path().join(format!("{i:06}.png"));
+        std::os::unix::fs::symlink(file, link).expect("100,000 links");
     }
     let (mut frames, mut radiographs, mut memory) = (vec![], vec![], 0);
     for _ in 0..5 {
@@ -76,13 +77,13 @@ fn starting(file: &Path) {
 }
 
 /// The grid over 100,000 files, which are links to the films of `folder` in turn.
-fn grid(films: &Path) {
-    let name = films.file_name().unwrap_or(films.as_os_str());
+fn grid(folder: &Path) {
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
     let name = format!("{}: grid of 100,000", name.to_string_lossy());
-    let mut sources: Vec<PathBuf> = fs::read_dir(films)
-        .expect("a folder of films")
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file())
+    // Of a damaged film, a page would wait for ever.
+    let mut sources: Vec<PathBuf> = films_in(folder)
+        .into_iter()
+        .filter(|film| film.file_stem().is_none_or(|name| name != "truncated"))
         .collect();
     sources.sort();
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -163,7 +164,7 @@ fn pressing(folder: &Path) {
 fn comparing(folder: &Path) {
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     let name = name.to_string_lossy().into_owned();
-    let mut films = films(folder);
+    let mut films = films_in(folder);
     films.sort();
     let half = films.len() / 2;
     let place = tempfile::tempdir().expect("a temporary folder");
@@ -201,14 +202,14 @@ fn comparing(folder: &Path) {
 }
 
 /// The images below a folder, by their endings.
-fn films(folder: &Path) -> Vec<PathBuf> {
+fn films_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     let found = paths.flat_map(|path| {
         let ending = path.extension().and_then(|ending| ending.to_str());
         match ending {
-            _ if path.is_dir() => films(&path),
-            Some("png" | "jpg" | "jpeg" | "dcm" | "webp") => vec![path],
+            _ if path.is_dir() => films_in(&path),
+            Some("png" | "jpg" | "jpeg" | "jfif" | "dcm" | "webp") => vec![path],
             _ => vec![],
         }
     });
@@ -329,10 +330,12 @@ impl Session {
             .count()
     }
 
+    /// Whether it comes to that. If not, the screen is printed: the figure that follows is none.
     fn wait(&self, there: impl Fn(&Self) -> bool) -> bool {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         while !there(self) {
             if Instant::now() > end {
+                eprintln!("it did not come within {PATIENCE:?}:\n{}\n", self.text());
                 return false;
             }
             thread::sleep(Duration::from_micros(300));
