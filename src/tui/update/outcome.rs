@@ -31,8 +31,9 @@ pub fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
             model.engine = ClassifierState::Ready(card);
             return session::check(model);
         }
-        JobOutcome::Model(Err(reason)) => {
-            model.engine = ClassifierState::Failed(reason);
+        JobOutcome::Model(Err(failure)) if failure.model != model.choices.current => {}
+        JobOutcome::Model(Err(failure)) => {
+            model.engine = ClassifierState::Failed(failure.reason);
             model.viewer.classifying = None;
         }
         JobOutcome::Opened {
