@@ -48,6 +48,7 @@ impl ClassifierThread {
             if request.image.is_none() {
                 loaded.retry();
             }
+            // Also for an image that is stale by now: its request may have taken the place of the one for its model.
             let classifier = self.switch(&mut loaded, request.model);
             if let (Some(classifier), Some(image)) = (classifier, &request.image) {
                 self.classify_one(&classifier, image);
