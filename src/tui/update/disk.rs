@@ -24,6 +24,7 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
     let written: Vec<Arc<Path>> = existing.map(|touched| touched.path.clone()).collect();
     for touched in &touched {
         model.grid.thumbnails.forget(&touched.path);
+        model.background.outdate(&touched.path);
     }
     if asked {
         model.worklist.forget_left_out();
