@@ -119,12 +119,12 @@ impl Worklist {
         })
     }
 
-    /// All files, for a rescan.
+    /// All files, for a rescan. One that could not be read has no stamp: it is tried again.
     pub fn known_files(&self) -> Vec<KnownFile> {
         let file = |entry: &WorklistEntry| KnownFile {
             path: entry.path.clone(),
-            is_read: entry.content.is_some(),
-            stamp: entry.stamp,
+            is_read: entry.content.is_some() || entry.has_failed(),
+            stamp: entry.stamp.filter(|_| !entry.has_failed()),
         };
         self.entries.iter().map(file).collect()
     }
@@ -350,6 +350,30 @@ mod tests {
             assert_eq!(list.day_taken(row), None);
         }
         assert_eq!(list.headers_to_read().len(), 2);
+    }
+
+    /// It may have been complete, or allowed, since.
+    #[test]
+    fn a_rescan_reads_files_again_that_could_not_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| -> Arc<Path> { folder.path().join(name).into() };
+        let mut list = Worklist::default();
+        list.add(["failed.png", "report.dcm", "unread.png"].map(file));
+        for row in 0..3 {
+            let path = list.row(row).unwrap().path.clone();
+            std::fs::write(path, "x").unwrap();
+        }
+        list.record(&file("failed.png"), EntryState::Failed("ends early".into()));
+        list.record(
+            &file("report.dcm"),
+            EntryState::NoPicture("a report".into()),
+        );
+        let known = list.known_files();
+        let roots = [folder.path().to_owned()];
+        let touched = crate::library::rescan(&roots, |_| false, &known);
+        assert_eq!(touched.len(), 2);
+        let done = list.apply_disk_changes(touched);
+        assert_eq!((list.read(), done), (0, Rescanned::default()));
     }
 
     /// A rescan may find as many: the screen must not stand still meanwhile.
