@@ -23,7 +23,7 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
     let existing = touched.iter().filter(|touched| touched.exists);
     let written: Vec<Arc<Path>> = existing.map(|touched| touched.path.clone()).collect();
     for touched in &touched {
-        model.grid.thumbnails.forget(&touched.path);
+        model.grid.forget(&touched.path);
         model.background.outdate(&touched.path);
     }
     if asked {
