@@ -143,11 +143,20 @@ pub struct Shown {
     pub legend: Option<HeatMapLegend>,
 }
 
+/// Why a model could not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFailure {
+    /// Index of the model.
+    pub model: usize,
+    /// The reason in a line.
+    pub reason: String,
+}
+
 /// A result from one of the threads. Errors are one line that the reader sees.
 #[derive(Debug, Clone)]
 pub enum JobOutcome {
     /// A model is loaded, or could not be.
-    Model(Result<Box<ModelCard>, String>),
+    Model(Result<Box<ModelCard>, ModelFailure>),
     /// A background job has ended.
     Background {
         /// The job.

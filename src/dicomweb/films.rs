@@ -78,6 +78,8 @@ enum FilmSlot {
         bytes: Arc<[u8]>,
         /// When it was used last; 0 if never.
         used: u64,
+        /// When it came.
+        came: u64,
     },
     /// It could not be fetched ahead. The next reader is told.
     Failed(DicomWebError),
@@ -146,7 +148,7 @@ impl RemoteFilms {
                     let waited = self.changed.wait(state);
                     state = waited.unwrap_or_else(PoisonError::into_inner);
                 }
-                Some(FilmSlot::Here { bytes, used }) => {
+                Some(FilmSlot::Here { bytes, used, .. }) => {
                     *used = now;
                     let bytes = Arc::clone(bytes);
                     self.look_ahead(&mut state, film);
@@ -213,11 +215,13 @@ impl RemoteFilms {
         };
         let first = place + 1 - state.forgotten.min(place + 1);
         let next = state.order.iter().skip(first).take(AHEAD);
-        let next = next.filter(|film| !state.slots.contains_key(*film));
-        state.queue = next.cloned().collect();
+        let next: Vec<RemoteFilm> = next.cloned().collect();
+        let missing = next.iter().filter(|film| !state.slots.contains_key(*film));
+        state.queue = missing.cloned().collect();
         if state.queue.is_empty() {
             return;
         }
+        state.make_room(self.memory / 2, &next);
         while state.threads < THREADS {
             let films = Arc::clone(self);
             let started = thread::Builder::new()
@@ -266,6 +270,7 @@ impl RemoteFilms {
         let slot = FilmSlot::Here {
             bytes: Arc::clone(bytes),
             used,
+            came: state.clock,
         };
         if let Some(FilmSlot::Here { bytes, .. }) = state.slots.insert(film.clone(), slot) {
             state.bytes -= bytes.len() as u64;
@@ -322,10 +327,29 @@ impl FilmsState {
     fn waiting(&self) -> u64 {
         let slots = self.slots.values();
         let waiting = slots.filter_map(|slot| match slot {
-            FilmSlot::Here { bytes, used: 0 } => Some(bytes.len() as u64),
+            FilmSlot::Here { bytes, used: 0, .. } => Some(bytes.len() as u64),
             _ => None,
         });
         waiting.sum()
+    }
+
+    /// Where films that were fetched ahead and never read take `limit` bytes, lets go of those among them that are not
+    /// among the `next`, those that came first before the others: a reader who jumps about may never open them.
+    fn make_room(&mut self, limit: u64, next: &[RemoteFilm]) {
+        while self.waiting() >= limit {
+            let left = self.slots.iter().filter_map(|(film, slot)| match slot {
+                FilmSlot::Here { used: 0, came, .. } if !next.contains(film) => Some((came, film)),
+                _ => None,
+            });
+            let oldest = left.min_by_key(|(came, _)| **came);
+            let oldest = oldest.map(|(_, film)| film.clone());
+            let Some(FilmSlot::Here { bytes, .. }) =
+                oldest.and_then(|film| self.slots.remove(&film))
+            else {
+                return;
+            };
+            self.bytes -= bytes.len() as u64;
+        }
     }
 }
 

@@ -159,6 +159,16 @@ impl Default for PixelTransform {
     }
 }
 
+impl PixelTransform {
+    /// Whether larger stored values become smaller ones. Of a table, its ends tell.
+    pub fn falls(&self) -> bool {
+        match self {
+            PixelTransform::Linear(rescale) => rescale.slope < 0.0,
+            PixelTransform::Table(lut) => lut.entries.last() < lut.entries.first(),
+        }
+    }
+}
+
 /// *VOI LUT Function* (0028,1056), PS3.3 C.11.2.1.2 and C.11.2.1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum VoiFunction {
@@ -319,6 +329,12 @@ pub struct Radiograph {
 }
 
 impl Radiograph {
+    /// Whether larger stored values are darker: `inverted` is about values after the modality transform, which may
+    /// itself turn them.
+    pub fn is_stored_inverted(&self) -> bool {
+        self.inverted != self.modality_transform.falls()
+    }
+
     /// A radiograph with pixels and no header: larger values are brighter, pixels are square, and there is one
     /// frame. Set other fields with `Radiograph { view, ..Radiograph::plain(…) }`.
     pub fn plain(width: usize, height: usize, samples: Samples, format: &str) -> Self {

@@ -121,8 +121,7 @@ fn unpadded(r: &Radiograph) -> Option<Samples> {
     if !mask.contains(&true) {
         return None;
     }
-    let falling = matches!(&r.modality_transform, PixelTransform::Linear(l) if l.slope < 0.0);
-    let high_is_dark = r.inverted != falling;
+    let high_is_dark = r.is_stored_inverted();
     match &r.samples {
         Samples::Grey8(v) => filled(v, &mask, high_is_dark).map(Samples::Grey8),
         Samples::Grey16(v) => filled(v, &mask, high_is_dark).map(Samples::Grey16),
@@ -201,5 +200,38 @@ impl ResizeShape {
             .resize_typed(&source, &mut view, &options)
             .ok()?;
         Some(bytemuck::pod_collect_to_vec(target.buffer()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Lut, Rescale};
+
+    /// Padding shows black, whatever the transform makes of low and high values.
+    #[test]
+    fn padding_is_dark_where_the_modality_transform_falls() {
+        let table = PixelTransform::Table(Lut {
+            first_input: 0,
+            entries: (0..=255).rev().collect(),
+            bits: 8,
+            explanation: None,
+        });
+        let line = PixelTransform::Linear(Rescale {
+            slope: -1.0,
+            intercept: 255.0,
+        });
+        for modality_transform in [table, line] {
+            for (inverted, dark) in [(false, 200), (true, 50)] {
+                let film = Radiograph {
+                    inverted,
+                    modality_transform: modality_transform.clone(),
+                    padding: Some((0, 0)),
+                    ..Radiograph::plain(3, 1, Samples::Grey8(vec![0, 50, 200]), "test")
+                };
+                let filled = unpadded(&film);
+                assert_eq!(filled, Some(Samples::Grey8(vec![dark, 50, 200])));
+            }
+        }
     }
 }

@@ -52,6 +52,8 @@ pub struct WorklistEntry {
     pub content: Option<ContentId>,
     /// The file's stamp just before it was read.
     pub stamp: Option<FileStamp>,
+    /// Whether the file was written to since: `content` is of the image that was there then.
+    pub is_outdated: bool,
     /// What has happened to the file since the folder was opened.
     pub disk: Disk,
     /// Projection of the beam, as far as it is known.
@@ -172,6 +174,7 @@ impl Worklist {
                 opinion_state: None,
                 content: None,
                 stamp: None,
+                is_outdated: false,
                 disk: Disk::default(),
                 view: ViewPosition::default(),
                 age: None,
@@ -304,6 +307,12 @@ impl Worklist {
             Some(i) if *self.entries[*i as usize].path == *path => Some(*i as usize),
             _ => self.entries.iter().position(|e| *e.path == *path),
         }
+    }
+
+    /// Whether an image is still to be read, or to be read again.
+    pub fn is_unread_at(&self, path: &Path) -> bool {
+        let index = self.index_of(path);
+        index.is_some_and(|index| self.entries[index].is_unread())
     }
 
     /// The answer of the model in use for an image.

@@ -7,7 +7,7 @@ use super::idle_queue::IdleQueue;
 use super::latest_slot::{LatestSlot, SlotTask};
 use super::models::{LoadedModel, ModelSet, Switch, classify};
 use super::prediction_cache::{NewPrediction, SharedPredictionCache};
-use super::{Generation, JobOutcome, OutcomeSink};
+use super::{Generation, JobOutcome, ModelFailure, OutcomeSink};
 use crate::domain::Radiograph;
 use crate::inference::Classify;
 
@@ -48,6 +48,7 @@ impl ClassifierThread {
             if request.image.is_none() {
                 loaded.retry();
             }
+            // Also for an image that is stale by now: its request may have taken the place of the one for its model.
             let classifier = self.switch(&mut loaded, request.model);
             if let (Some(classifier), Some(image)) = (classifier, &request.image) {
                 self.classify_one(&classifier, image);
@@ -72,7 +73,7 @@ impl ClassifierThread {
             Switch::Failed(reason) => {
                 self.idle_queue.use_model(None);
                 if let Some(reason) = reason {
-                    (self.report)(JobOutcome::Model(Err(reason)));
+                    (self.report)(JobOutcome::Model(Err(ModelFailure { model, reason })));
                 }
                 None
             }

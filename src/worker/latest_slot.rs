@@ -26,6 +26,8 @@ pub struct LatestSlot<T> {
 }
 
 struct Slots<T> {
+    /// That of the requests below.
+    generation: Generation,
     select: Option<T>,
     redraw: Option<T>,
     closed: bool,
@@ -44,6 +46,7 @@ impl<T> LatestSlot<T> {
 
     fn new() -> Self {
         let slots = Slots {
+            generation: Generation::default(),
             select: None,
             redraw: None,
             closed: false,
@@ -58,14 +61,22 @@ impl<T> LatestSlot<T> {
         }
     }
 
-    /// Replaces an older request. A selection also removes the redraw of the selection before it.
+    /// Replaces an older request. Nothing of an older generation stays beside one of a newer, in whichever order two
+    /// threads put them: the older one would be done last.
     pub fn put(&self, generation: Generation, task: SlotTask<T>) {
         self.invalidate_before(generation);
         let mut slots = self.lock();
+        if self.is_stale(generation) {
+            return;
+        }
+        if slots.generation < generation {
+            slots.generation = generation;
+            slots.select = None;
+            slots.redraw = None;
+        }
         match task {
             SlotTask::Select(request) => {
                 slots.select = Some(request);
-                slots.redraw = None;
                 let before = slots.selected.replace(Instant::now());
                 slots.interval = before.map(|before| before.elapsed());
             }
@@ -162,6 +173,31 @@ mod tests {
         slot.put(Generation(2), SlotTask::Redraw("view 2"));
         assert!(matches!(slot.take(), Some(SlotTask::Redraw("view 2"))));
         assert!(slot.is_stale(Generation(1)) && !slot.is_stale(Generation(2)));
+    }
+
+    /// The image thread may put its request after the reader has moved on.
+    #[test]
+    fn a_request_that_comes_too_late_replaces_no_newer_one() {
+        let slot = LatestSlot::new();
+        slot.put(Generation(7), SlotTask::Redraw("newer model"));
+        slot.put(Generation(6), SlotTask::Select("older image"));
+        assert!(matches!(slot.take(), Some(SlotTask::Redraw("newer model"))));
+        slot.put(Generation(8), SlotTask::Select("image"));
+        slot.put(Generation(7), SlotTask::Redraw("older view"));
+        assert!(matches!(slot.take(), Some(SlotTask::Select("image"))));
+        slot.close();
+        assert!(slot.take().is_none(), "nothing older is left");
+    }
+
+    #[test]
+    fn a_newer_redraw_removes_an_older_selection_and_one_of_its_own_selection_stays() {
+        let slot = LatestSlot::new();
+        slot.put(Generation(6), SlotTask::Select("older image"));
+        slot.put(Generation(7), SlotTask::Redraw("newer model"));
+        slot.put(Generation(7), SlotTask::Select("image"));
+        assert!(matches!(slot.take(), Some(SlotTask::Select("image"))));
+        let slots = slot.lock();
+        assert_eq!((slots.select, slots.redraw), (None, Some("newer model")));
     }
 
     #[test]

@@ -46,13 +46,15 @@ pub struct LoadedModel {
     loaded: Vec<(usize, Arc<dyn Classify>)>,
     /// The model that could not be loaded. It is not tried again for every image.
     failed: Option<usize>,
+    /// The model that was last reported as in use. `None` after a failure, and while the reader waits for a report.
+    reported: Option<usize>,
 }
 
 /// The result of asking for a model.
 pub enum Switch {
-    /// It was in use already.
+    /// It was in use already, and that was reported.
     Same(Arc<dyn Classify>),
-    /// It is in use from now on.
+    /// It is in use from now on, or that has to be reported again.
     New(Arc<dyn Classify>),
     /// It cannot be loaded, and why; `None` if that was reported before.
     Failed(Option<String>),
@@ -64,20 +66,22 @@ impl LoadedModel {
             models,
             loaded: Vec::new(),
             failed: None,
+            reported: None,
         }
     }
 
-    /// Forgets that a model could not be loaded: the reader asks for it again.
+    /// The reader asks for a model. One that could not be loaded is tried again, and one that is in use is reported
+    /// again: the screen waits for a report.
     pub fn retry(&mut self) {
         self.failed = None;
+        self.reported = None;
     }
 
     pub fn use_model(&mut self, index: usize) -> Switch {
         if self.failed == Some(index) {
             return Switch::Failed(None);
         }
-        let was_failed = self.failed.take().is_some();
-        let is_same = self.loaded.last().is_some_and(|(at, _)| *at == index) && !was_failed;
+        self.failed = None;
         match self.loaded.iter().position(|(at, _)| *at == index) {
             Some(at) => {
                 let model = self.loaded.remove(at);
@@ -86,12 +90,13 @@ impl LoadedModel {
             None => {
                 if let Err(reason) = self.load(index) {
                     self.failed = Some(index);
+                    self.reported = None;
                     return Switch::Failed(Some(reason));
                 }
             }
         }
         let (_, model) = &self.loaded[self.loaded.len() - 1];
-        if is_same {
+        if self.reported.replace(index) == Some(index) {
             Switch::Same(model.clone())
         } else {
             Switch::New(model.clone())
@@ -203,6 +208,22 @@ mod tests {
         assert_eq!(name(loaded.use_model(0)), "new 0");
         assert_eq!(name(loaded.use_model(0)), "same 0");
         assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+
+    /// Each request of the reader is answered: the screen shows that a model is being loaded until then.
+    #[test]
+    fn a_model_that_the_reader_asks_for_is_reported_also_where_it_was_in_use() {
+        let (mut loaded, count) = loaded(4);
+        assert_eq!(name(loaded.use_model(0)), "new 0");
+        loaded.retry();
+        assert_eq!(name(loaded.use_model(3)), "failed model card: broken");
+        loaded.retry();
+        assert_eq!(name(loaded.use_model(0)), "new 0", "after a broken one");
+        // Two quick keys lead back to the model in use, and the request between was replaced.
+        loaded.retry();
+        assert_eq!(name(loaded.use_model(0)), "new 0", "after itself");
+        assert_eq!(name(loaded.use_model(0)), "same 0");
+        assert_eq!(count.load(Ordering::Relaxed), 2);
     }
 
     #[test]

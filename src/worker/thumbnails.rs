@@ -131,12 +131,13 @@ pub fn run(list: &ThumbnailList, decoded: &DecodedCache, decoder: &Decoder, repo
         let (source, canvas) = &job;
         let make = AssertUnwindSafe(|| make(source, *canvas, decoded, decoder));
         let result = catch_unwind(make).unwrap_or_else(|_| Err("cxr failed on this image".into()));
+        // Before the report: its receiver may ask for the same picture again at once.
+        list.end(&job);
         report(JobOutcome::Thumbnail {
             source: source.clone(),
             canvas: *canvas,
             result,
         });
-        list.end(&job);
     }
 }
 

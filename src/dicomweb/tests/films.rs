@@ -100,3 +100,42 @@ fn a_server_that_wants_another_way_of_asking_gets_it() {
         assert_eq!(server.seen().len(), requests, "it is remembered");
     }
 }
+
+/// A reader who jumps about leaves films behind that were fetched ahead and never opened.
+#[test]
+fn films_that_were_left_behind_do_not_keep_others_from_being_fetched_ahead() {
+    let server = TestServer::new(|request, stream| {
+        if request.target.contains("/instances?") {
+            let all: Vec<String> = (0..60).map(|n| instance(&format!("4.{n}"))).collect();
+            return send_page(request, stream, &all, 100);
+        }
+        let uid = request.target.rsplit_once('/').unwrap().1;
+        let mut film = file("1.2", uid);
+        film.resize(900 << 10, 0);
+        send_film(stream, &film);
+    });
+    let address = format!("{}/d/studies/1.2", server.address);
+    let source = source(&address, settings());
+    let mut films = Vec::new();
+    source.walk(Path::new(&address), &mut |item| {
+        if let RemoteItem::Film(path) = item {
+            films.push(path);
+        }
+        ControlFlow::Continue(())
+    });
+    let was_asked = |n: usize| {
+        let end = format!("/4.{n}");
+        let all = server.seen();
+        all.iter().any(|request| request.target.ends_with(&end))
+    };
+    for place in [0, 20, 40] {
+        source.read(&films[place], LONGEST).unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        while !(was_asked(place + 1) && was_asked(place + 4)) {
+            assert!(Instant::now() < end, "nothing is fetched after {place}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // Those that are on their way come in, too.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}

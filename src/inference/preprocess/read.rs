@@ -4,9 +4,10 @@
 //! `utils.read_xray_dcm`): no rescale, no lookup table, no window, no padding rule. A DICOM file and a PNG of the same
 //! samples give the same values.
 //!
-//! Two cases go beyond the Python code. A file that asks for inversion is inverted, by MONOCHROME1 (as `fix_monochrome`
-//! does) and also by its Presentation LUT Shape, because networks were trained on white bones only. Signed samples
-//! are shifted by half their range.
+//! Three cases go beyond the Python code. A file that asks for inversion is inverted, by MONOCHROME1 (as `fix_monochrome`
+//! does) and also by its Presentation LUT Shape, because networks were trained on white bones only. A file whose modality
+//! transform falls (a negative *Rescale Slope*, a descending Modality LUT) stores the negative of what it declares, so its
+//! values are turned once more (PS3.3 C.11.1, C.7.6.3.1.2). Signed samples are shifted by half their range.
 
 use super::picture::{Picture, WHITE_BYTE};
 use crate::domain::{
@@ -30,7 +31,7 @@ pub fn read(reading: &FilmReading, r: &Radiograph, region: Region) -> Picture {
         }
         (_, Samples::Grey8(grey)) if r.bits_stored >= 8 => {
             let mut plane = within(grey, r.width, region);
-            turn(&mut plane, r.inverted);
+            turn(&mut plane, r.is_stored_inverted());
             eight_bits(size, vec![plane], reading.depth)
         }
         (range, _) => {
@@ -94,7 +95,7 @@ fn colour_planes(
         let pixels =
             rows.flat_map(|row| row[3 * region.left..][..3 * region.width].chunks_exact(3));
         let mut plane: Vec<u8> = pixels.map(value).collect();
-        turn(&mut plane, r.inverted);
+        turn(&mut plane, r.is_stored_inverted());
         plane
     };
     match colour {
@@ -155,7 +156,7 @@ impl StoredRange {
         StoredRange {
             low,
             high,
-            inverted: r.inverted,
+            inverted: r.is_stored_inverted(),
             is_float,
         }
     }
@@ -208,6 +209,7 @@ fn ends(r: &Radiograph) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Lut, PixelTransform, Rescale};
 
     const FLOATS: FilmReading = FilmReading {
         range: FilmRange::BitDepth,
@@ -255,6 +257,45 @@ mod tests {
         assert_eq!(row(FLOATS, four, (4, false), 5.0), [1.0, 5.0]);
         let signed = Samples::GreySigned16(vec![-2048, -683, 2047]);
         assert_eq!(row(FLOATS, signed, (12, false), 3.0), [0.0, 1.0, 3.0]);
+    }
+
+    /// Bone is white in each of them, as it is on the screen.
+    #[test]
+    fn stored_values_are_turned_where_the_modality_transform_falls() {
+        let falling = [
+            PixelTransform::Linear(Rescale {
+                slope: -1.0,
+                intercept: 4095.0,
+            }),
+            PixelTransform::Table(Lut {
+                first_input: 0,
+                entries: (0..4096).rev().collect(),
+                bits: 12,
+                explanation: None,
+            }),
+        ];
+        let deep = || Samples::Grey16(vec![0, 1365, 4095]);
+        let bytes = || Samples::Grey8(vec![0, 85, 255]);
+        let float = || Samples::GreyF32(vec![0.0, 1.0, 3.0]);
+        let films = [(deep(), 12), (bytes(), 8), (float(), 32)];
+        for (modality_transform, (samples, bits_stored)) in falling
+            .into_iter()
+            .flat_map(|transform| films.clone().map(|film| (transform.clone(), film)))
+        {
+            for (inverted, expected) in [(false, [3.0, 2.0, 0.0]), (true, [0.0, 1.0, 3.0])] {
+                for range in [FilmRange::BitDepth, FilmRange::WholeRange] {
+                    let film = Radiograph {
+                        bits_stored,
+                        inverted,
+                        modality_transform: modality_transform.clone(),
+                        ..Radiograph::plain(3, 1, samples.clone(), "test")
+                    };
+                    let seen = planes(FilmReading { range, ..FLOATS }, &film);
+                    let seen: Vec<f32> = seen[0].iter().map(|v| (v * 3.0).round()).collect();
+                    assert_eq!(seen, expected, "{range:?} {inverted} {:?}", film.samples);
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct BackgroundStatus {
     /// The images that were sent to the worker and are not answered yet, with their numbers in the
     /// worklist.
     pub in_flight: Vec<(u32, Arc<Path>)>,
+    /// Those of them whose files were written to since: their answers are of what was there before.
+    pub outdated: Vec<Arc<Path>>,
     /// The most images in flight; 0 counts as 1.
     pub limit: usize,
     /// The selection from which the images in flight were chosen.
@@ -25,6 +27,24 @@ pub struct BackgroundStatus {
     pub pace: Pace,
     /// The reason why the prediction cache is disabled, if it is.
     pub cache_disabled: Option<String>,
+}
+
+impl BackgroundStatus {
+    /// A file was written to.
+    pub fn outdate(&mut self, path: &Path) {
+        let sent = self.in_flight.iter().map(|(_, source)| source);
+        let sent = sent.filter(|source| ***source == *path);
+        let new = sent.filter(|source| !self.outdated.contains(source));
+        let new: Vec<_> = new.cloned().collect();
+        self.outdated.extend(new);
+    }
+
+    /// Its job has ended. Returns whether the file was written to meanwhile.
+    pub fn forget_outdated(&mut self, path: &Path) -> bool {
+        let before = self.outdated.len();
+        self.outdated.retain(|outdated| **outdated != *path);
+        self.outdated.len() < before
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

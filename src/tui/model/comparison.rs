@@ -37,6 +37,17 @@ pub struct ComparedFilm {
     pub failed: Option<String>,
 }
 
+impl ComparedFilm {
+    /// The same film, to be opened once more. What was asked of it before comes too late.
+    pub fn again(&self) -> ComparedFilm {
+        ComparedFilm {
+            generation: self.generation.next(),
+            source: self.source.clone(),
+            ..ComparedFilm::default()
+        }
+    }
+}
+
 /// Why a film stands beside the selected one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComparisonKind {

@@ -9,6 +9,7 @@
 
 mod thumbnails;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Grid {
     pub thumbnails: Thumbnails,
     /// The pictures that were asked for and have not come, in that order.
     pub asked: Vec<Arc<Path>>,
+    /// Files that were written to while a picture of them may have been in the making: the next that comes is dropped.
+    outdated: HashSet<Arc<Path>>,
     clicked: Option<(usize, Instant)>,
 }
 
@@ -54,6 +57,23 @@ pub struct GridLayout {
     pub columns: usize,
     pub rows: usize,
     tile: Size,
+}
+
+impl Grid {
+    /// The file was written to: its picture may be of another image, and so may be one that is being made.
+    pub fn forget(&mut self, path: &Arc<Path>) {
+        self.thumbnails.forget(path);
+        // Before the grid was ever open no picture is made.
+        if self.canvas.is_some() {
+            self.outdated.insert(path.clone());
+        }
+    }
+
+    /// A picture has come. Returns whether it is of the file as it is now.
+    pub fn arrives(&mut self, path: &Path) -> bool {
+        self.asked.retain(|asked| **asked != *path);
+        !self.outdated.remove(path)
+    }
 }
 
 impl GridLayout {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -15,29 +15,94 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The end that asks for rest.
 pub struct KeyGate {
     ask: UnixStream,
-    rests: Receiver<()>,
-    go_on: Sender<()>,
+    shared: Arc<GateShared>,
+}
+
+/// What both ends know. A byte through the pipe only wakes the thread: numbers say whether it is still to rest, so that
+/// a pause that was given up holds it no longer, and its late answer is not taken for that to the next one.
+#[derive(Default)]
+struct GateShared {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct GateState {
+    /// The number of the newest pause.
+    asked: u64,
+    /// The pause that the thread came to rest for last.
+    rests: u64,
+    /// The newest pause that is over.
+    over: u64,
+    /// One of the ends is gone.
+    closed: bool,
+}
+
+impl GateShared {
+    fn lock(&self) -> MutexGuard<'_, GateState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut GateState)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn end(&self, pause: u64) {
+        self.change(|state| state.over = state.over.max(pause));
+    }
+
+    /// Rests until no pause is held; `None` if the program ends.
+    fn rest(&self) -> Option<()> {
+        let mut state = self.lock();
+        while !state.closed && state.over < state.asked {
+            state.rests = state.asked;
+            self.changed.notify_all();
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        (!state.closed).then_some(())
+    }
 }
 
 /// While it is held, no key is read.
-pub struct Pause<'a>(&'a KeyGate);
+pub struct Pause<'a> {
+    gate: &'a KeyGate,
+    number: u64,
+}
 
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
-        let _ = self.0.go_on.send(());
+        self.gate.shared.end(self.number);
     }
 }
 
 impl KeyGate {
     /// Asks the thread to rest, and waits until it does. `None` if it does not come to rest soon.
     pub fn pause(&self) -> Option<Pause<'_>> {
-        // An answer to an earlier question that came too late.
-        while self.rests.try_recv().is_ok() {
-            let _ = self.go_on.send(());
-        }
+        let mut state = self.shared.lock();
+        state.asked += 1;
+        let number = state.asked;
+        drop(state);
+        // Dropping it ends the pause, also where the thread does not rest in time.
+        let pause = Pause { gate: self, number };
         (&self.ask).write_all(&[0]).ok()?;
-        self.rests.recv_timeout(PATIENCE).ok()?;
-        Some(Pause(self))
+        let is_awaited = |state: &mut GateState| state.rests < number && !state.closed;
+        let state = self.shared.lock();
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(state, PATIENCE, is_awaited);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let rests = state.rests >= number;
+        drop(state);
+        rests.then_some(pause)
+    }
+}
+
+impl Drop for KeyGate {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.closed = true);
     }
 }
 
@@ -53,8 +118,13 @@ pub enum Wake {
 pub struct KeyWait {
     asked: UnixStream,
     sizes: UnixStream,
-    rest: Sender<()>,
-    go_on: Receiver<()>,
+    shared: Arc<GateShared>,
+}
+
+impl Drop for KeyWait {
+    fn drop(&mut self) {
+        self.shared.change(|state| state.closed = true);
+    }
 }
 
 /// Makes both ends.
@@ -67,18 +137,15 @@ pub fn key_gate() -> io::Result<(KeyGate, KeyWait)> {
     sizes.set_nonblocking(true)?;
     asked.set_nonblocking(true)?;
     pipe::register(SIGWINCH, signal)?;
-    let (rest, rests) = mpsc::channel();
-    let (resume, go_on) = mpsc::channel();
+    let shared = Arc::new(GateShared::default());
     let gate = KeyGate {
         ask,
-        rests,
-        go_on: resume,
+        shared: Arc::clone(&shared),
     };
     let wait = KeyWait {
         asked,
         sizes,
-        rest,
-        go_on,
+        shared,
     };
     Ok((gate, wait))
 }
@@ -102,9 +169,8 @@ impl KeyWait {
             let [key, asked, size] = fds.map(|fd| !fd.revents().is_empty());
             if asked {
                 take(&self.asked)?;
-                self.rest.send(()).ok()?;
                 // Until the other program has ended.
-                self.go_on.recv().ok()?;
+                self.shared.rest()?;
                 continue;
             }
             if size {
@@ -132,6 +198,7 @@ fn take(mut from: &UnixStream) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::thread;
 
     use super::*;
@@ -157,5 +224,39 @@ mod tests {
         }
         drop(gate);
         let _ = thread.join().unwrap();
+    }
+
+    /// The thread was busy for longer than the pause waited.
+    #[test]
+    fn a_pause_that_was_given_up_lets_the_thread_go_on() {
+        let (gate, wait) = key_gate().unwrap();
+        assert!(gate.pause().is_none(), "no thread is there yet");
+        let (woke, wakes) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            while wait.wait().is_some() {
+                if woke.send(()).is_err() {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let wake = || {
+            // Standard input may be idle: another size of the terminal wakes the thread, too.
+            signal_hook::low_level::raise(SIGWINCH).unwrap();
+            wakes.recv_timeout(Duration::from_secs(20))
+        };
+        assert!(wake().is_ok(), "it rests for ever");
+        let pause = gate.pause().expect("it rests");
+        // What it woke for before it came to rest.
+        thread::sleep(Duration::from_millis(50));
+        while wakes.try_recv().is_ok() {}
+        signal_hook::low_level::raise(SIGWINCH).unwrap();
+        let late = wakes.recv_timeout(Duration::from_millis(200));
+        assert!(late.is_err(), "it does not rest");
+        drop(pause);
+        assert!(wake().is_ok());
+        drop(wakes);
+        drop(gate);
+        thread.join().unwrap();
     }
 }

@@ -83,7 +83,8 @@ pub fn pause(model: &mut Model) -> Vec<Effect> {
     vec![Effect::CancelBackground]
 }
 
-/// Takes in the result of a background job, unless the image was recorded in another way meanwhile.
+/// Takes in the result of a background job, unless the image was recorded in another way meanwhile. One for a file that
+/// was written to meanwhile is dropped: the file is sent again.
 pub fn on_done(
     model: &mut Model,
     job: &BackgroundJob,
@@ -97,7 +98,8 @@ pub fn on_done(
         return vec![];
     };
     let (index, source) = in_flight.remove(at);
-    let is_wanted = job.model == model.choices.current;
+    let is_outdated = model.background.forget_outdated(&source);
+    let is_wanted = job.model == model.choices.current && !is_outdated;
     let Some(result) = result.filter(|_| is_wanted) else {
         return vec![];
     };

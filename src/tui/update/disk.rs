@@ -1,5 +1,8 @@
 //! Files that are added, removed or written to while their folder is open.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::models::select_again;
 use super::{Effect, keeping_selection, request_times, say};
 use crate::library::Touched;
@@ -17,12 +20,11 @@ pub fn rescan(model: &mut Model) -> Vec<Effect> {
 
 /// Takes in changes of files, and reports them. With `asked`, it also reports that there are none.
 pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<Effect> {
-    let is_on_screen = |touched: &Touched| Some(&touched.path) == model.viewer.source.as_ref();
-    let is_touched = touched
-        .iter()
-        .any(|touched| touched.exists && is_on_screen(touched));
+    let existing = touched.iter().filter(|touched| touched.exists);
+    let written: Vec<Arc<Path>> = existing.map(|touched| touched.path.clone()).collect();
     for touched in &touched {
-        model.grid.thumbnails.forget(&touched.path);
+        model.grid.forget(&touched.path);
+        model.background.outdate(&touched.path);
     }
     if asked {
         model.worklist.forget_left_out();
@@ -32,14 +34,26 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
         done = model.worklist.apply_disk_changes(touched)
     });
     effects.extend(request_times(model));
-    model.viewer.is_outdated |= is_touched
-        && model.worklist.selected().is_some_and(|entry| {
-            Some(&entry.path) == model.viewer.source.as_ref() && entry.is_unread()
-        });
+    outdate_films_on_screen(model, &written);
     if asked || done != Rescanned::default() {
         model.notice = Some(words(done));
     }
     effects
+}
+
+/// Of films on the screen whose files were written to, the selected one is opened again as soon as it may be, and the
+/// one beside it at once.
+fn outdate_films_on_screen(model: &mut Model, written: &[Arc<Path>]) {
+    let is_to_be_read = |model: &Model, path: &Arc<Path>| {
+        written.contains(path) && model.worklist.is_unread_at(path)
+    };
+    // In the grid another image may be selected than the one that is being opened.
+    let on_screen = model.viewer.source.as_ref();
+    model.viewer.is_outdated |= on_screen.is_some_and(|path| is_to_be_read(model, path));
+    let beside = model.comparison.film.source.as_ref();
+    if beside.is_some_and(|(_, path)| is_to_be_read(model, path)) {
+        model.comparison.film = model.comparison.film.again();
+    }
 }
 
 /// Opens the selected image again if its file was written to, but not while a line about it is being typed:

@@ -179,8 +179,9 @@ pub fn on_thumbnail(
     if grid.canvas != Some(canvas) {
         return;
     }
-    grid.asked.retain(|asked| *asked != source);
-    grid.thumbnails.insert(source, result);
+    if grid.arrives(&source) {
+        grid.thumbnails.insert(source, result);
+    }
 }
 
 /// Called after each message: keeps the cursor on the screen, and asks for the pictures that are missing there. A list that

@@ -5,12 +5,15 @@ use std::path::Path;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::{Effect, HALF_PAGE_LINES, review, say};
+use crate::domain::ContentId;
 use crate::domain::text::is_dangerous;
 use crate::tui::keymap::{Action, KeyMode, Lookup};
 use crate::tui::model::{HeaderBox, HeaderRead, Model, Overlay};
 
 /// The letters of a search. No keyword is longer.
 const LONGEST_SEARCH: usize = 100;
+/// In place of the header of an image that is no longer there.
+const ANOTHER: &str = "the file holds another image now: select it again";
 
 /// Opens the box, and has the header read.
 pub fn show(model: &mut Model) -> Vec<Effect> {
@@ -32,11 +35,20 @@ pub fn on_read(model: &mut Model, of: &Path, read: Result<HeaderRead, String>) {
     }
     let is_another = |read: &HeaderRead| on_screen.is_some_and(|content| content != read.content);
     header.read = Some(match read {
-        Ok(read) if is_another(&read) => {
-            Err("the file holds another image now: select it again".to_owned())
-        }
+        Ok(read) if is_another(&read) => Err(ANOTHER.to_owned()),
         read => read,
     });
+}
+
+/// The image on the screen was opened: the header of another one must not stand over it.
+pub fn on_opened(model: &mut Model, source: &Path, content: ContentId) {
+    let Some(Overlay::Header(header)) = &mut model.overlay else {
+        return;
+    };
+    let is_another = matches!(&header.read, Some(Ok(read)) if read.content != content);
+    if is_another && header.source.as_deref() == Some(source) {
+        header.read = Some(Err(ANOTHER.to_owned()));
+    }
 }
 
 /// Moves, searches, opens sequences; any other key closes the box.

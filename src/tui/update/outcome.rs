@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Effect, background, comparison, grid, heat_map, session};
+use super::{Effect, background, comparison, grid, header, heat_map, session};
 use crate::domain::{Failure, Prediction};
 use crate::tui::model::{ClassifierState, Model};
 use crate::tui::worklist::{EntryState, FilterTerms};
@@ -15,7 +15,9 @@ pub fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
     if let Some((source, generation)) = outcome.answers() {
         let current =
             generation == model.viewer.generation && model.viewer.source.as_ref() == Some(source);
-        if !current {
+        // Its file was written to after it was asked for, and it is asked again.
+        let is_outdated = model.viewer.is_outdated && !matches!(outcome, JobOutcome::Shown { .. });
+        if !current || is_outdated {
             return vec![];
         }
     }
@@ -29,8 +31,9 @@ pub fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
             model.engine = ClassifierState::Ready(card);
             return session::check(model);
         }
-        JobOutcome::Model(Err(reason)) => {
-            model.engine = ClassifierState::Failed(reason);
+        JobOutcome::Model(Err(failure)) if failure.model != model.choices.current => {}
+        JobOutcome::Model(Err(failure)) => {
+            model.engine = ClassifierState::Failed(failure.reason);
             model.viewer.classifying = None;
         }
         JobOutcome::Opened {
@@ -86,6 +89,7 @@ fn on_opened(model: &mut Model, source: &Path, facts: Facts, stamp: Option<FileS
     // The file may have been replaced: a picture of another image must not stand beside these facts.
     let is_other = |shown: &Shown| shown.content != facts.content;
     model.viewer.shown.take_if(|shown| is_other(shown));
+    header::on_opened(model, source, facts.content);
     model.worklist.set_film(source, facts.summary());
     model.viewer.facts = Some(facts);
     model.viewer.opening = None;

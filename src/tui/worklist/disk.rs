@@ -37,9 +37,16 @@ pub struct Rescanned {
 }
 
 impl WorklistEntry {
-    /// Whether its file may have been written to since it was read.
+    /// Whether its file may hold another image than was known of it. Of a file that was not read no stamp is known:
+    /// what is known of it came from its header, or from the review log.
     fn may_differ(&self, now: Option<FileStamp>) -> bool {
-        self.content.is_some() && (now.is_none() || self.stamp != now)
+        self.content.is_none() || now.is_none() || self.stamp != now
+    }
+
+    /// Whether it was tried to read it, in vain.
+    fn has_failed(&self) -> bool {
+        let state = &self.state;
+        matches!(state, EntryState::NoPicture(_) | EntryState::Failed(_))
     }
 }
 
@@ -62,6 +69,7 @@ impl Worklist {
             return false;
         };
         entry.stamp = stamp;
+        entry.is_outdated = false;
         let before = entry.content.replace(content);
         let is_changed = before.is_some_and(|before| before != content);
         match (is_changed, entry.disk) {
@@ -111,12 +119,12 @@ impl Worklist {
         })
     }
 
-    /// All files, for a rescan.
+    /// All files, for a rescan. One that could not be read has no stamp: it is tried again.
     pub fn known_files(&self) -> Vec<KnownFile> {
         let file = |entry: &WorklistEntry| KnownFile {
             path: entry.path.clone(),
-            is_read: entry.content.is_some(),
-            stamp: entry.stamp,
+            is_read: entry.content.is_some() || entry.has_failed(),
+            stamp: entry.stamp.filter(|_| !entry.has_failed()),
         };
         self.entries.iter().map(file).collect()
     }
@@ -156,28 +164,36 @@ impl Worklist {
         done
     }
 
+    /// Returns whether the file was read before and may hold another image now.
     fn written(&mut self, index: usize, stamp: Option<FileStamp>) -> bool {
         let entry = &mut self.entries[index];
         let was_gone = entry.disk == Disk::Gone;
         if was_gone {
             entry.disk = Disk::Same;
         }
+        let was_read = entry.content.is_some();
         // A file that could not be read may be complete now.
-        let has_failed = matches!(
-            entry.state,
-            EntryState::NoPicture(_) | EntryState::Failed(_)
-        );
+        let has_failed = entry.has_failed();
         let may_differ = entry.may_differ(stamp);
-        if may_differ {
-            self.forget_saved_opinion(index);
-        }
         if may_differ || was_gone {
-            self.ask_header_again(index as u32);
+            self.outdate(index);
         }
-        if may_differ || has_failed || was_gone {
+        if may_differ || was_gone || has_failed {
             self.set_state(index, EntryState::Unread);
         }
-        may_differ
+        was_read && may_differ
+    }
+
+    /// Forgets everything that was known of the image at a path, until the file is read again: what is there may be
+    /// the film of another patient.
+    fn outdate(&mut self, index: usize) {
+        self.entries[index].is_outdated = true;
+        self.forget_saved_opinion(index);
+        for model in &mut self.other_models {
+            model.forget_if(index as u32, |_| true);
+        }
+        self.forget_film(index as u32);
+        self.ask_header_again(index as u32);
     }
 
     fn gone(&mut self, index: usize) -> bool {
@@ -213,7 +229,9 @@ impl Worklist {
 mod tests {
     use super::super::tests::{id, read};
     use super::*;
-    use crate::domain::{Opinion, OpinionChange, Verdict};
+    use crate::domain::{
+        FilmSummary, Opinion, OpinionChange, Origin, PatientIdentity, Verdict, ViewPosition,
+    };
 
     fn path(name: &str) -> Arc<Path> {
         Path::new(name).into()
@@ -294,6 +312,70 @@ mod tests {
         list.apply_disk_changes(vec![touched("b", true)]);
         assert_eq!(list.row(1).unwrap().disk, Disk::Same);
     }
+
+    /// Patient, time, view and age are those of the image that was there.
+    #[test]
+    fn what_the_header_said_is_forgotten_with_the_image() {
+        let mut list = Worklist::default();
+        list.add(["a.dcm", "b.dcm"].map(path));
+        list.record(&path("b.dcm"), read(id(1), 0.9));
+        list.headers_to_read();
+        for index in [0, 1] {
+            let film = FilmSummary {
+                origin: Origin {
+                    patient: PatientIdentity {
+                        id: Some("7".to_owned()),
+                        ..PatientIdentity::default()
+                    },
+                    taken: Some("2024-03-02".to_owned()),
+                    ..Origin::default()
+                },
+                view: ViewPosition::Pa,
+                age: Some("054Y".to_owned()),
+            };
+            list.set_film_at(index, film);
+        }
+        let touched = ["a.dcm", "b.dcm"].map(|name| Touched {
+            path: path(name),
+            exists: true,
+            stamp: None,
+            unread: None,
+        });
+        // The first was never read.
+        let done = list.apply_disk_changes(touched.into());
+        assert_eq!(done.written, 1);
+        assert!(!list.has_patients());
+        for row in [0, 1] {
+            assert_eq!(list.view_and_age(row), (ViewPosition::Unknown, None));
+            assert_eq!(list.day_taken(row), None);
+        }
+        assert_eq!(list.headers_to_read().len(), 2);
+    }
+
+    /// It may have been complete, or allowed, since.
+    #[test]
+    fn a_rescan_reads_files_again_that_could_not_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| -> Arc<Path> { folder.path().join(name).into() };
+        let mut list = Worklist::default();
+        list.add(["failed.png", "report.dcm", "unread.png"].map(file));
+        for row in 0..3 {
+            let path = list.row(row).unwrap().path.clone();
+            std::fs::write(path, "x").unwrap();
+        }
+        list.record(&file("failed.png"), EntryState::Failed("ends early".into()));
+        list.record(
+            &file("report.dcm"),
+            EntryState::NoPicture("a report".into()),
+        );
+        let known = list.known_files();
+        let roots = [folder.path().to_owned()];
+        let touched = crate::library::rescan(&roots, |_| false, &known);
+        assert_eq!(touched.len(), 2);
+        let done = list.apply_disk_changes(touched);
+        assert_eq!((list.read(), done), (0, Rescanned::default()));
+    }
+
     /// A rescan may find as many: the screen must not stand still meanwhile.
     #[test]
     fn thirty_thousand_new_files_are_added_at_once() {

@@ -104,6 +104,11 @@ impl Worklist {
         self.headers.again.push(index);
     }
 
+    /// Forgets what a file said of itself. What a table says of it stays.
+    pub(super) fn forget_film(&mut self, index: u32) {
+        self.set_film_at(index, FilmSummary::default());
+    }
+
     /// Takes in what a file says of itself.
     pub fn set_film(&mut self, path: &Path, film: FilmSummary) {
         if let Some(index) = self.index_of(path) {

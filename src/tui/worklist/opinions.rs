@@ -232,7 +232,8 @@ impl Worklist {
         }
     }
 
-    /// Changes the opinion of an image, unless the file is known to hold another image now.
+    /// Changes the opinion of an image, unless the file is known to hold another image now. Where it may hold another
+    /// one, an opinion stays only as long as it is being written to the log.
     fn change_at(
         &mut self,
         index: usize,
@@ -252,6 +253,9 @@ impl Worklist {
             };
         }
         change(state);
+        if entry.is_outdated && state.is_saved() {
+            entry.opinion_state = None;
+        }
         let after = entry.opinion();
         self.reviewed -= usize::from(self.is_done(&before));
         self.reviewed += usize::from(self.is_done(&after));

@@ -1,6 +1,7 @@
 //! Background scoring.
 
 use super::*;
+use crate::library::Touched;
 use crate::tui::model::BackgroundState;
 
 fn model() -> Model {
@@ -128,4 +129,40 @@ fn a_missing_heat_map_is_requested_once() {
     let generation = model.viewer.generation;
     let effects = update(&mut model, classified("b.png", generation, 0.7));
     assert_eq!(asked(&effects), None, "it is requested once only");
+}
+
+/// The file is written to while a background thread has its old content, or half of it, in memory.
+#[test]
+fn an_answer_for_what_a_file_held_before_is_dropped_and_the_file_is_scored_again() {
+    let touch = |model: &mut Model| {
+        let touched = vec![Touched {
+            path: path("b.png"),
+            exists: true,
+            stamp: None,
+            unread: None,
+        }];
+        let asked = false;
+        update(model, Message::Touched { touched, asked })
+    };
+    let failed = || {
+        Message::Worker(JobOutcome::Background {
+            job: BackgroundJob {
+                source: path("b.png"),
+                model: 0,
+            },
+            result: Some(Err("damaged: it ends early".into())),
+            origin: None,
+            stamp: None,
+        })
+    };
+    for late in [scored("b.png", Some(0.9)), failed()] {
+        let mut model = model();
+        update(&mut model, Message::Tick);
+        assert_eq!(sent(&touch(&mut model)), [""; 0], "it is in flight");
+        assert_eq!(sent(&update(&mut model, late)), ["b.png"]);
+        let row = model.worklist.row(1).unwrap();
+        assert!(row.is_unread() && row.content.is_none());
+        update(&mut model, scored("b.png", Some(0.1)));
+        assert_eq!(model.worklist.row(1).unwrap().score("Pneumonia"), Some(0.1));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::{FilmSummary, Fingerprint, Issuer, Origin, PatientIdentity, PreviewImage};
+use crate::library::Touched;
 use crate::tui::model::{BackgroundState, ComparisonKind};
 use crate::tui::worklist::NoPrior;
 use crate::worker::{ComparedFacts, ComparisonJob, HeaderBatch};
@@ -398,4 +399,41 @@ fn what_was_shown_of_the_prior_is_told_to_the_log_but_not_while_it_is_hidden() {
         assert_eq!(model.compared_prediction().is_none(), is_blinded);
         assert_eq!(model.reviews.answers_shown.is_empty(), is_blinded);
     }
+}
+
+/// The file of the film beside the selected one is written to while it is opened, or stands there.
+#[test]
+fn a_film_beside_whose_file_was_written_to_is_opened_again() {
+    let mut model = model();
+    at_last(&mut model);
+    let job = asked(&press(&mut model, "C")).remove(0);
+    let first = film("H", 0, "2020-01-05", ViewPosition::Pa);
+    let touch = |model: &mut Model| {
+        let touched = vec![Touched {
+            path: path("b.dcm"),
+            exists: true,
+            stamp: None,
+            unread: None,
+        }];
+        let asked = false;
+        update(model, Message::Touched { touched, asked })
+    };
+    let effects = touch(&mut model);
+    update(&mut model, opened(&job, first.clone()));
+    assert!(model.comparison.film.facts.is_none(), "the answer is late");
+    // Its header is read again, and says the same: it is still the prior.
+    let jobs = effects.iter().any(
+        |effect| matches!(effect, Effect::ReadHeaders(jobs) if jobs.iter().any(|(n, _)| *n == 1)),
+    );
+    assert!(jobs, "{effects:?}");
+    let batch = || HeaderBatch {
+        films: vec![(1, film("H", 0, "2020-01-05", ViewPosition::Pa))],
+        read: 1,
+    };
+    let effects = update(&mut model, Message::Headers(batch()));
+    let job = asked(&effects).remove(0);
+    update(&mut model, opened(&job, first));
+    assert!(model.comparison.film.facts.is_some());
+    touch(&mut model);
+    assert!(model.comparison.film.facts.is_none());
 }

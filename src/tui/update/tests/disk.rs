@@ -1,9 +1,10 @@
 //! Files that are replaced, added and removed: nothing of one image may appear under another.
 
 use super::*;
-use crate::domain::ContentId;
+use crate::domain::{ContentId, OpinionChange, Verdict};
 use crate::library::Touched;
 use crate::store::{News, Request, ReviewDraft};
+use crate::tui::model::{HeaderRead, Overlay};
 use crate::tui::worklist::Disk;
 
 /// The identity of an image, by a number.
@@ -151,6 +152,107 @@ fn the_scores_of_a_replaced_image_are_not_shown_under_the_new_one() {
     let draft = drafts(press(&mut model, "a")).remove(0);
     assert_eq!(draft.content, id(2));
     assert_eq!(draft.prediction.unwrap().content, id(2));
+}
+
+/// An answer of each of two models, and another image is written over the file of the row.
+#[test]
+fn the_scores_of_no_model_stay_under_a_file_that_was_written_to() {
+    let mut model = reading();
+    model.choices.all = ["first", "second"].map(choice).to_vec();
+    press(&mut model, "m");
+    scored(&mut model, id(1));
+    press(&mut model, "j");
+    assert!(model.worklist.other_prediction(0).is_some());
+    touch(&mut model, "a.png", true);
+    assert!(model.worklist.other_prediction(0).is_none());
+    let row = |model: &Model| model.worklist.row(0).unwrap().prediction().is_some();
+    assert!(!row(&model));
+    press(&mut model, "m");
+    assert!(
+        !row(&model),
+        "the other model's answer was of the image before"
+    );
+    assert_eq!(model.worklist.read(), 0);
+}
+
+/// What the log has of a path is about the image that was there.
+#[test]
+fn a_verdict_on_the_image_before_does_not_come_back_before_the_file_is_read_again() {
+    let agreed = || {
+        OpinionChange::to(&Opinion {
+            verdict: Some(Verdict::Agree),
+            ..Opinion::default()
+        })
+        .on(&Opinion::default())
+    };
+    let standing = |model: &mut Model| {
+        let news = News::Standing(vec![(path("a.png"), id(1), agreed())]);
+        update(model, Message::Review(news));
+    };
+    let verdict = |model: &Model| opinion_of(model, "a.png").verdict;
+    let mut model = reading();
+    press(&mut model, "aj");
+    touch(&mut model, "a.png", true);
+    // The verdict was on its way to the log when the file was written to.
+    let recorded = News::Recorded {
+        source: path("a.png"),
+        content: id(1),
+        opinion: agreed().into(),
+    };
+    update(&mut model, Message::Review(recorded));
+    assert_eq!(verdict(&model), None, "recorded");
+    standing(&mut model);
+    assert_eq!((verdict(&model), model.worklist.reviewed()), (None, 0));
+    // It holds the same image after all.
+    press(&mut model, "k");
+    opened(&mut model, id(1));
+    standing(&mut model);
+    assert_eq!(verdict(&model), Some(Verdict::Agree));
+    // A file that was never read has a verdict from an earlier session.
+    let mut model = model_of(&["b.png", "a.png"]);
+    standing(&mut model);
+    assert_eq!(verdict(&model), Some(Verdict::Agree));
+    touch(&mut model, "a.png", true);
+    assert_eq!((verdict(&model), model.worklist.reviewed()), (None, 0));
+}
+
+/// It is asked again once the image is on the screen again, and in the grid perhaps never.
+#[test]
+fn an_answer_to_a_request_from_before_the_file_was_written_to_is_dropped() {
+    let mut model = model_of(&["a.png", "b.png"]);
+    press(&mut model, "#l");
+    assert_eq!(selected(&model), "b.png");
+    touch(&mut model, "a.png", true);
+    opened(&mut model, id(1));
+    scored(&mut model, id(1));
+    press(&mut model, "h");
+    let row = model.worklist.row(0).unwrap();
+    assert!(row.prediction().is_none() && row.content.is_none());
+    let effects = press_key(&mut model, KeyCode::Enter, KeyModifiers::NONE);
+    assert_eq!(selects(&effects), [None]);
+    opened(&mut model, id(2));
+    scored(&mut model, id(2));
+    let row = model.worklist.row(0).unwrap();
+    assert_eq!(row.prediction().unwrap().content, id(2));
+}
+
+/// The header was read first, and the file was replaced before the image was opened.
+#[test]
+fn the_header_of_another_image_does_not_stand_over_the_one_that_was_opened() {
+    let mut model = model_of(&["a.png"]);
+    press(&mut model, "t");
+    let read = HeaderRead {
+        content: id(1),
+        lines: None,
+    };
+    let source = path("a.png");
+    let read = Ok(read);
+    update(&mut model, Message::Header { source, read });
+    opened(&mut model, id(2));
+    let Some(Overlay::Header(header)) = &model.overlay else {
+        panic!("it is closed");
+    };
+    assert!(matches!(&header.read, Some(Err(reason)) if reason.contains("another image")));
 }
 
 /// A background result belongs to the image that the background job opened, which may not be the one on the screen.

@@ -410,3 +410,29 @@ fn the_grid_stops_the_watch_of_the_sitting() {
     press(&mut model, "U");
     assert!(model.summary().is_none(), "it was taken back");
 }
+
+/// A thread had the old file in memory when it was written to.
+#[test]
+fn a_picture_that_was_begun_before_the_file_was_written_to_is_made_again() {
+    let (mut model, _) = grid_of(3);
+    let message = Message::Touched {
+        touched: vec![Touched {
+            path: path("001.png"),
+            exists: true,
+            stamp: None,
+            unread: None,
+        }],
+        asked: false,
+    };
+    update(&mut model, message);
+    let has = |model: &Model| model.grid.thumbnails.get(&path("001.png"), None).is_some();
+    let effects = picture(&mut model, "001.png", id(1));
+    assert!(!has(&model));
+    assert!(
+        asked(&effects).contains(&"001.png".to_owned()),
+        "{effects:?}"
+    );
+    picture(&mut model, "000.png", id(3));
+    picture(&mut model, "001.png", id(2));
+    assert!(has(&model));
+}

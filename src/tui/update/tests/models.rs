@@ -1,6 +1,7 @@
 //! Switching between models.
 
 use super::*;
+use crate::worker::ModelFailure;
 
 fn score(model: &Model) -> Option<f32> {
     Some(model.prediction()?.findings[0].score.value())
@@ -74,4 +75,21 @@ fn without_another_model_the_notice_says_how_to_add_one() {
             .unwrap()
             .contains("cxr models import")
     );
+}
+
+/// The failure of a model that is no longer chosen says nothing of the one that is.
+#[test]
+fn the_failure_of_a_model_that_is_no_longer_current_is_dropped() {
+    let mut model = model_with_two();
+    press(&mut model, "mm");
+    let failed = |model: usize| {
+        Message::Worker(JobOutcome::Model(Err(ModelFailure {
+            model,
+            reason: "broken".to_owned(),
+        })))
+    };
+    update(&mut model, failed(1));
+    assert!(matches!(model.engine, ClassifierState::Loading));
+    update(&mut model, failed(0));
+    assert!(matches!(&model.engine, ClassifierState::Failed(reason) if reason == "broken"));
 }
