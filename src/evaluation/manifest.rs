@@ -37,6 +37,8 @@ pub enum ManifestError {
     Empty,
     #[error("no column {wanted}; there are: {present}")]
     NoColumn { wanted: String, present: String },
+    #[error("column {column} is there twice")]
+    Twice { column: String },
     #[error("row {row}: {value:?} in column {column} is neither yes nor no (0/1, yes/no)")]
     NeitherYesNorNo {
         row: u64,
