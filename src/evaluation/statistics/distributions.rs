@@ -10,7 +10,7 @@ const STEPS: usize = 100_000;
 const CLOSE: f64 = 1e-16;
 /// Above these degrees of freedom Student's distribution is taken for the normal one, and F for χ². They differ by less
 /// than 1e-6 there, and the beta function of larger numbers loses more than that: it cannot tell 1e20 from 1e20 + t².
-const NORMAL_ABOVE: f64 = 1e7;
+pub const LARGE_DF: f64 = 1e7;
 /// Halvings of an interval: more than a double has bits.
 const HALVINGS: usize = 200;
 
@@ -34,7 +34,7 @@ pub fn normal_quantile(share: f64) -> f64 {
 
 /// P(|T| ≥ |t|) of Student's distribution with `df` degrees of freedom.
 pub fn student_two_sided(t: f64, df: f64) -> f64 {
-    match df > NORMAL_ABOVE {
+    match df > LARGE_DF {
         true => normal_two_sided(t),
         false => beta_regularised(df / (df + t * t), df / 2.0, 0.5),
     }
@@ -47,7 +47,7 @@ pub fn student_quantile(share: f64, df: f64) -> f64 {
 
 /// P(F ≥ f) with `df1` and `df2` degrees of freedom.
 pub fn f_upper(f: f64, df1: f64, df2: f64) -> f64 {
-    match df2 > NORMAL_ABOVE {
+    match df2 > LARGE_DF {
         true => chi_squared_upper(df1 * f, df1),
         false => beta_regularised(df2 / (df2 + df1 * f), df2 / 2.0, df1 / 2.0),
     }
@@ -59,7 +59,8 @@ pub fn f_quantile(share: f64, df1: f64, df2: f64) -> f64 {
 }
 
 /// P(F ≥ f) of the non-central F distribution: F distributions in the mixture that Poisson's distribution
-/// with mean `noncentrality` / 2 gives (Johnson, Kotz and Balakrishnan 1995, chapter 30).
+/// with mean `noncentrality` / 2 gives (Johnson, Kotz and Balakrishnan 1995, chapter 30). It takes some 20 times the root
+/// of that mean many terms: a caller bounds it.
 pub fn noncentral_f_upper(f: f64, df1: f64, df2: f64, noncentrality: f64) -> f64 {
     let half = noncentrality / 2.0;
     let x = df2 / (df2 + df1 * f);
