@@ -314,11 +314,31 @@ fn other_tables_are_told() {
             "path,status,x,model_sha256\na,ok,0.5,1\nb,ok,0.5,2\n",
             "several models",
         ),
+        // Two tables side by side.
+        (
+            "path,status,Pneumonia,path,status,Pneumonia\na,ok,0.5,a,ok,0.25\n",
+            "t.csv: column path is there twice",
+        ),
+        (
+            "path,status,Pneumonia,Effusion,Pneumonia\na,ok,0.5,0.5,0.25\n",
+            "t.csv: column Pneumonia is there twice",
+        ),
+        (
+            "path,status,x,patient,patient\na,ok,0.5,1,2\n",
+            "t.csv: column patient is there twice",
+        ),
     ] {
         let error = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(reason), "{text}: {error}");
         assert!(error.is::<Usage>());
     }
+}
+
+#[test]
+fn columns_that_nothing_is_read_from_may_share_a_name() {
+    let text = "path,status,x,remark,remark,,\na,ok,0.5,good,bad,1,2\n";
+    let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+    assert_eq!(table.labels(), ["x"]);
 }
 
 /// A table of `--pseudonym-key` says whose images they are; a manifest that says so itself knows better.
