@@ -264,16 +264,15 @@ impl PredictionTable {
     }
 
     /// Takes the patients of the cases from their rows, if the manifest has none and the table has
-    /// (`--pseudonym-key`).
+    /// (`--pseudonym-key`). A case whose row has none keeps its own.
     pub fn lend_patients(&self, rows: &[Option<usize>], manifest: &mut Manifest) {
-        if manifest.has_patients {
+        if manifest.has_patient_column {
             return;
         }
         for (case, row) in manifest.cases.iter_mut().zip(rows) {
             let patient = row.and_then(|row| self.rows[row].patient.as_ref());
             if let Some(patient) = patient {
                 case.patient.clone_from(patient);
-                manifest.has_patients = true;
             }
         }
     }
@@ -382,6 +381,7 @@ impl PredictionTable {
         ))
     }
 }
+
 /// A column that is read and whose name another column has, as where two tables were pasted side by side: scores, and all
 /// that has a meaning of its own.
 fn twice<'a>(columns: &'a [String], labels: &[usize]) -> Option<&'a str> {
@@ -392,7 +392,6 @@ fn twice<'a>(columns: &'a [String], labels: &[usize]) -> Option<&'a str> {
     let (_, name) = read.find(|(_, name)| !known.insert(name.as_str()))?;
     Some(name)
 }
-
 
 /// The prevalence of each label in a cell: an object in JSON, else `LABEL=SHARE; LABEL=SHARE`.
 fn shares(text: &str) -> Vec<(String, f64)> {

@@ -93,7 +93,7 @@ fn the_metadata_of_the_image_data_collection() {
     assert_eq!(manifest.cases.len(), 1);
     assert_eq!(manifest.cases[0].path, PathBuf::from("images/a.jpeg"));
     assert_eq!(manifest.cases[0].patient, "2");
-    assert!(manifest.has_patients && manifest.group_columns.is_empty());
+    assert!(manifest.has_patient_column && manifest.group_columns.is_empty());
     // As it was in March 2020: no folder, no modality, flat names.
     let older = plain(
         "Patientid,offset,finding,view,filename\n\
@@ -240,7 +240,7 @@ fn boxes_are_read_where_they_are_asked_for_and_keep_their_case() {
 #[test]
 fn without_patients_each_image_is_its_own() {
     let manifest = plain("file,finding\na,Pneumonia\nb,Pneumonia\n");
-    assert!(!manifest.has_patients);
+    assert!(!manifest.has_patient_column);
     assert_ne!(manifest.cases[0].patient, manifest.cases[1].patient);
 }
 
@@ -342,4 +342,23 @@ fn a_column_whose_name_is_there_twice_is_refused_where_it_is_read() {
     }
     let text = "path,path,pneu\na.png,b.png,1\n";
     assert_eq!(said(text, &labels("pneu")), "column path is there twice");
+}
+
+/// A patient in some of the rows is none in the others.
+#[test]
+fn rows_without_a_patient_are_counted() {
+    let without = |text: &str| plain(text).without_patient();
+    assert_eq!(without("path,finding\na,Pneumonia\nb,Pneumonia\n"), 2);
+    assert_eq!(
+        without("path,patient,finding\na,,Pneumonia\nb,NA,Pneumonia\n"),
+        2
+    );
+    assert_eq!(
+        without("path,patient,finding\na,1,Pneumonia\nb,,Pneumonia\n"),
+        1
+    );
+    assert_eq!(
+        without("path,patient,finding\na,1,Pneumonia\nb,1,Pneumonia\n"),
+        0
+    );
 }

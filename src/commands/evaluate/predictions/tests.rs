@@ -348,25 +348,26 @@ fn patients_come_from_the_table_where_the_manifest_has_none() {
         a.png,ok,0.25,CXR-1,2.25.1,0a\nb.png,ok,0.75,CXR-1,2.25.2,0a\nc.png,ok,0.5,,,0a\n";
     let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
     assert_eq!(table.labels(), ["Pneumonia"]);
-    let manifest = |has_patients| Manifest {
+    let manifest = |has_patient_column| Manifest {
         cases: ["a.png", "b.png", "c.png"].map(case).to_vec(),
         group_columns: Vec::new(),
         rows: 3,
         skipped: Skipped::default(),
-        has_patients,
+        has_patient_column,
         is_every_split: false,
     };
     let patients = |mut manifest: Manifest| {
         let rows = table.matched(&manifest.cases, Path::new("")).unwrap();
         table.lend_patients(&rows, &mut manifest);
+        let without = manifest.without_patient();
         let all: Vec<_> = manifest
             .cases
             .into_iter()
             .map(|case| case.patient)
             .collect();
-        (all, manifest.has_patients)
+        (all, without)
     };
     let told = ["CXR-1", "CXR-1", ""].map(str::to_owned).to_vec();
-    assert_eq!(patients(manifest(false)), (told, true));
-    assert_eq!(patients(manifest(true)), (vec![String::new(); 3], true));
+    assert_eq!(patients(manifest(false)), (told, 1));
+    assert_eq!(patients(manifest(true)), (vec![String::new(); 3], 3));
 }
