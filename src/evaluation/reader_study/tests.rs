@@ -164,6 +164,18 @@ fn a_comparison_is_of_the_images_of_the_readers_who_enter_it() {
     }
 }
 
+/// Two κ of unlike numbers of images: the one of fewer does not hide behind the other.
+#[test]
+fn a_pair_of_readers_shows_how_many_images_each_kappa_is_of() {
+    let mut all = readings();
+    for reading in &mut all {
+        let image: usize = reading.image[1..].parse().unwrap();
+        reading.call.aided = reading.call.aided.filter(|_| image >= 11);
+    }
+    let text = terminal(&reader_study("Pneumonia", &all));
+    assert!(text.contains("ann, bob (29 to 40)"), "{text}");
+}
+
 #[test]
 fn p_values_of_several_questions_are_adjusted_together() {
     let mut reports = [
