@@ -80,8 +80,8 @@ mod tests {
     fn figures_of_fewer_images_do_not_hide_behind_those_of_more() {
         let read = |n: usize| ReaderCall {
             patient: n.to_string(),
-            unaided: (n < 5).then_some(n % 2 == 0),
-            aided: Some(n % 3 == 0),
+            unaided: (n < 5).then_some(n.is_multiple_of(2)),
+            aided: Some(n.is_multiple_of(3)),
             ratings: [None; 2],
             model: None,
             truth: Some(n < 12),

@@ -73,17 +73,15 @@ fn undefined_areas_have_a_reason() {
 /// known of how readers differ, and an interval of no width would look as if all were.
 #[test]
 fn readers_who_count_as_one_have_no_interval() {
-    let half = [(0, 20), (20, 40)];
     let row = |mode: usize, reader: usize, read: usize| -> Vec<f64> {
-        let mut row = vec![f64::NAN; 40];
-        for (first, _) in half {
-            for case in first..first + read {
-                let ill = first == 0;
-                let noise = (case * 7 + reader * 5 + mode * 3) % 5;
-                row[case] = noise as f64 + if ill { 1.5 } else { 0.0 };
-            }
-        }
-        row
+        let rating = |case: usize| {
+            let noise = (case * 7 + reader * 5 + mode * 3) % 5;
+            let shift = if case < 20 { 1.5 } else { 0.0 };
+            (case % 20 < read).then_some(noise as f64 + shift)
+        };
+        (0..40)
+            .map(|case| rating(case).unwrap_or(f64::NAN))
+            .collect()
     };
     let rows = [0, 1].map(|mode| [row(mode, 0, 20), row(mode, 1, 5)]);
     let of = |rows: &[[Vec<f64>; 2]; 2]| {
