@@ -13,6 +13,8 @@ pub const DRAWS: usize = 2000;
 pub const SEED: u64 = 7;
 /// Share of the draws that must have a value; fewer say too little.
 const DEFINED: f64 = 0.9;
+/// Draws that differ by no more, as a share of the value or of 1, are alike: the sums of a draw are rounded.
+const ROUNDING: f64 = 1e-12;
 /// Between the percentiles 2.5 and 97.5 lie 95 % of the draws.
 const TAILS: [f64; 2] = [0.025, 0.975];
 
@@ -52,7 +54,9 @@ fn percentiles(mut values: Vec<f64>) -> Option<(f64, f64)> {
     }
     values.sort_by(f64::total_cmp);
     let [low, high] = TAILS.map(|tail| quantile(&values, tail));
-    (values.first() != values.last()).then_some((low, high))
+    let (least, most) = (*values.first()?, *values.last()?);
+    let scale = least.abs().max(most.abs()).max(1.0);
+    (most - least > ROUNDING * scale).then_some((low, high))
 }
 
 /// Linear between neighbours, as numpy's default. `sorted` is not empty.
@@ -125,6 +129,13 @@ mod tests {
             let seldom = (draw % 5 != 0).then_some(mean(weights)[0].unwrap());
             vec![often, seldom, Some(1.0), None]
         });
+        // A constant whose mean is off by a last digit in some draws, and a difference of two such.
+        let constants = intervals(&each_its_own(30), 30, 2, |weights| {
+            let whole: f64 = weights.iter().sum();
+            let of = |value: f64| weights.iter().map(|weight| weight * value).sum::<f64>() / whole;
+            vec![Some(of(0.1)), Some(of(0.7) - of(0.6) - of(0.1))]
+        });
+        assert_eq!(constants, [None, None]);
         let defined: Vec<bool> = found.iter().map(Option::is_some).collect();
         assert_eq!(defined, [true, false, false, false]);
         assert_eq!(intervals(&[0, 0], 1, 1, mean), [None]);

@@ -30,6 +30,9 @@ const MOST_ROWS: u64 = 5_000_000;
 /// Name of the group of rows with an empty cell.
 const NO_GROUP: &str = "(none)";
 
+/// Begins the name of the patient of a row that names none.
+const OWN_PATIENT: char = '\0';
+
 /// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -37,6 +40,8 @@ pub enum ManifestError {
     Empty,
     #[error("no column {wanted}; there are: {present}")]
     NoColumn { wanted: String, present: String },
+    #[error("column {column} is there twice")]
+    Twice { column: String },
     #[error("row {row}: {value:?} in column {column} is neither yes nor no (0/1, yes/no)")]
     NeitherYesNorNo {
         row: u64,
@@ -109,6 +114,13 @@ pub struct Case {
     pub outcomes: BTreeMap<String, bool>,
 }
 
+impl Case {
+    /// Whether its patient is known; else it counts as a patient of its own.
+    pub fn has_patient(&self) -> bool {
+        !self.patient.is_empty() && !self.patient.starts_with(OWN_PATIENT)
+    }
+}
+
 /// Rows that are not cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Skipped {
@@ -132,8 +144,8 @@ pub struct Manifest {
     /// Rows of the file, header not counted.
     pub rows: usize,
     pub skipped: Skipped,
-    /// Without patients, each image counts as a patient of its own.
-    pub has_patients: bool,
+    /// Whether there is a column of patients. See [`Manifest::without_patient`].
+    pub has_patient_column: bool,
     /// There is a column `split` and no filter for it: what a model was trained on may be among the
     /// cases.
     pub is_every_split: bool,
@@ -152,6 +164,11 @@ impl Manifest {
         };
         let reading = rows::read(bytes, begin, ManifestParser::row)?;
         reading.finish(columns)
+    }
+
+    /// How many cases have no patient: each counts as a patient of its own.
+    pub fn without_patient(&self) -> usize {
+        self.cases.iter().filter(|case| !case.has_patient()).count()
     }
 
     /// Drops the cases that answer none of the questions and have neither boxes nor an outcome, so that they are
@@ -224,7 +241,7 @@ impl ManifestParser {
             path,
             // No other row has the name of a row that has none.
             patient: if patient.is_empty() {
-                format!("\0{row}")
+                format!("{OWN_PATIENT}{row}")
             } else {
                 patient
             },
@@ -262,7 +279,7 @@ impl ManifestParser {
             group_columns: groups.map(|(name, _)| clean(&name)).collect(),
             rows: self.rows,
             skipped: self.skipped,
-            has_patients: self.layout.patient.is_some(),
+            has_patient_column: self.layout.patient.is_some(),
             is_every_split: self.layout.is_every_split,
         })
     }

@@ -10,7 +10,7 @@ use super::reader_study::{
 };
 use super::report::{Interval, IntervalMethod};
 use super::statistics::call_changes::ChangeCounts;
-use super::tables::{counted, share_with_interval, with_interval};
+use super::tables::{counted, image_counts, share_with_interval, with_interval};
 
 const NAME: usize = 26;
 const VALUE: usize = 23;
@@ -159,7 +159,9 @@ fn agreement(page: &mut Page, report: &ReaderStudyReport) {
     }
     page.row("Cohen's κ", &["unaided", "aided"].map(str::to_owned));
     for pair in &report.pairs {
-        let name = format!("{}, {} ({})", pair.first, pair.second, pair.images);
+        let images = image_counts([pair.unaided_images, pair.aided_images]);
+        let images = images.unwrap_or_else(|| "0".to_owned());
+        let name = format!("{}, {} ({images})", pair.first, pair.second);
         page.row(
             &name,
             &[coefficient(&pair.unaided), coefficient(&pair.aided)],

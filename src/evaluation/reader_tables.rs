@@ -5,7 +5,7 @@ use std::fmt::Write;
 use unicode_width::UnicodeWidthStr;
 
 use super::readers::{CallSource, ReaderComparison, ReaderFigure, ReaderStatistic};
-use super::tables::{counted, share_with_interval, with_interval};
+use super::tables::{counted, image_counts, share_with_interval, with_interval};
 
 const NAME: usize = 25;
 const VALUE: usize = 23;
@@ -32,8 +32,8 @@ pub fn terminal(found: &ReaderComparison) -> String {
             all.find(|f| f.statistic == statistic && f.subject == subject)
         };
         let figures = CallSource::ALL.map(of);
-        let n = figures.iter().flatten().map(|figure| figure.n).max();
-        if let Some(n) = n.filter(|n| *n > 0) {
+        let n = figures.iter().flatten().map(|figure| figure.n);
+        if let Some(n) = image_counts(n) {
             let name = format!("{} ({n})", statistic.name());
             rows.push((name, figures.map(cell)));
         }
@@ -72,7 +72,26 @@ fn padded(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::readers::{ReaderCall, compare};
     use super::*;
+
+    /// A row of figures of unlike numbers of images says so: the number of the largest is not that of the others.
+    #[test]
+    fn figures_of_fewer_images_do_not_hide_behind_those_of_more() {
+        let read = |n: usize| ReaderCall {
+            patient: n.to_string(),
+            unaided: (n < 5).then_some(n.is_multiple_of(2)),
+            aided: Some(n.is_multiple_of(3)),
+            ratings: [None; 2],
+            model: None,
+            truth: Some(n < 12),
+        };
+        let reads: Vec<ReaderCall> = (0..20).map(read).collect();
+        let text = terminal(&compare("ada", "Pneumonia", &reads));
+        assert!(text.contains("  sensitivity (5 to 12) "), "{text}");
+        // Nothing was read unaided there.
+        assert!(text.contains("  specificity (8) "), "{text}");
+    }
 
     #[test]
     fn one_is_no_plural() {

@@ -4,7 +4,7 @@ mod words;
 
 use std::fmt::Write;
 
-pub use words::{cell, counted, share_with_interval, with_interval};
+pub use words::{cell, counted, image_counts, share_with_interval, with_interval};
 use words::{padded, share, unbroken, wrapped};
 
 use crate::domain::Prevalence;

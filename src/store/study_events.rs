@@ -5,7 +5,7 @@
 //! An event's hash covers `cxr study event 1\n`, the hash of the event before (for the first: 32 zero bytes), and each
 //! field in the order of the table: its length as 8 bytes, lowest first, and its bytes. Numbers are 8 such bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -201,6 +201,34 @@ impl Store {
                     last_ms: row.get(3)?,
                 })
             })?;
+            rows.collect()
+        });
+        self.read(read)
+    }
+
+    /// When each call of a study was first made as it stands, by reader and SHA-256 of the image, written as
+    /// [`LastWord::last_at`](super::LastWord::last_at). It is the call without the answer, else the one beside it; a
+    /// review that changes neither, a note say, does not make it younger.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn standing_call_times(
+        &self,
+        study: &str,
+    ) -> Result<HashMap<(String, String), String>, StoreError> {
+        // The columns beside max() are from the same row (sqlite.org/lang_select.html#bareagg).
+        const SQL: &str = "WITH said AS (
+                SELECT id, reviewer, image, at_ms,
+                    coalesce(json_extract(calls, '$.unaided'), json_extract(calls, '$.aided')) AS call
+                FROM review
+                WHERE calls IS NOT NULL AND json_valid(calls) AND json_extract(calls, '$.study') = ?),
+            standing AS (SELECT reviewer, image, call, max(id) FROM said GROUP BY reviewer, image)
+            SELECT reviewer, image, strftime('%Y-%m-%dT%H:%M:%fZ', min(at_ms) / 1000.0, 'unixepoch')
+            FROM said JOIN standing USING (reviewer, image, call)
+            GROUP BY reviewer, image";
+        let read = self.connection.prepare(SQL).and_then(|mut statement| {
+            let rows = statement
+                .query_map([study], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
             rows.collect()
         });
         self.read(read)

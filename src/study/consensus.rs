@@ -8,7 +8,7 @@ pub struct NamedCall {
     pub reader: String,
     /// Whether the reader sees it.
     pub present: bool,
-    /// When it was said: `2026-01-31T12:00:00.123Z`.
+    /// When the call was made: `2026-01-31T12:00:00.123Z`.
     pub at: String,
 }
 

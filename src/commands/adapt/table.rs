@@ -8,6 +8,7 @@ use super::outcomes;
 use super::study::AdaptationStudy;
 use crate::adaptation::{FEW_PATIENTS, FOLDS, FitMethod};
 use crate::cli;
+use crate::commands::shared::cases::without_patients;
 use crate::domain::LabelCard;
 use crate::evaluation::report::{ReportScope, Statistic};
 use crate::evaluation::{Manifest, bootstrap, tables};
@@ -174,12 +175,11 @@ fn notes(
             study.images.scored
         ));
     }
+    notes.extend(without_patients(
+        manifest,
+        "both the figures and their intervals are too good",
+    ));
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
-    note(
-        !manifest.has_patients,
-        "There is no column of patients, so each image counts as a patient of its own. If patients have \
-         several images, both the figures and their intervals are too good.",
-    );
     note(
         manifest.is_every_split,
         "The cases include rows of every split. On images that the model was trained on, the figures \

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::predictions::PredictionTable;
 use super::{CaseOutcome, EvaluationResult, Manifest, MeasuredModel, ModelCard, where_it_looks};
+use crate::commands::shared::cases::without_patients;
 use crate::commands::shared::named;
 use crate::evaluation::question::SeverityScale;
 use crate::export::path_text;
@@ -16,13 +17,9 @@ pub fn notes(
     model: &MeasuredModel,
     measured: &EvaluationResult,
 ) -> Vec<String> {
-    let mut notes = Vec::new();
+    let without = without_patients(manifest, "intervals are too narrow and p is too small");
+    let mut notes: Vec<String> = without.into_iter().collect();
     let mut note = |applies: bool, text: &str| notes.extend(applies.then(|| text.to_owned()));
-    note(
-        !manifest.has_patients,
-        "There is no column of patients, so each image counts as a patient of its own. If patients have \
-         several images, intervals are too narrow and p is too small.",
-    );
     note(
         manifest.is_every_split,
         "The figures include rows of every split, also those that a model may have been trained on; \
@@ -45,7 +42,7 @@ pub fn notes(
          sample, not of a clinic. --prevalence LABEL=SHARE gives them for another.",
     );
     note(
-        !measured.comparisons.is_empty() && manifest.has_patients,
+        !measured.comparisons.is_empty() && manifest.without_patient() < manifest.cases.len(),
         "p is from DeLong's test with the images of a patient as one cluster (Obuchowski 1997).",
     );
     let has_reference = |scale| {

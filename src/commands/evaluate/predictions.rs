@@ -21,7 +21,8 @@ use super::{Answers, CaseOutcome, Manifest, ModelCard, Usage};
 use crate::commands::shared::cases::{contents, file, table_bytes};
 use crate::commands::shared::complain;
 use crate::domain::columns::PATIENT;
-use crate::domain::columns::{FILM_COUNTS, STUDY};
+use crate::domain::columns::{FILM_COUNTS, STUDY, is_reserved};
+use crate::domain::text::clean;
 use crate::evaluation::{Case, is_missing};
 use crate::export::{CONTENT, Cells, FlatError, PREVALENCE, WITHHELD, path_text};
 
@@ -134,6 +135,9 @@ impl PredictionTable {
             remarks.extend(without.remarks(&columns[*column], *column, &raw));
         }
         labels.extend(without.never_scored(&columns, &labels, &raw, &mut remarks));
+        if let Some(name) = twice(&columns, &labels) {
+            return Err(fail(format!("column {} is there twice", clean(name))));
+        }
         let reading = CellPositions {
             status,
             labels: &labels,
@@ -260,16 +264,15 @@ impl PredictionTable {
     }
 
     /// Takes the patients of the cases from their rows, if the manifest has none and the table has
-    /// (`--pseudonym-key`).
+    /// (`--pseudonym-key`). A case whose row has none keeps its own.
     pub fn lend_patients(&self, rows: &[Option<usize>], manifest: &mut Manifest) {
-        if manifest.has_patients {
+        if manifest.has_patient_column {
             return;
         }
         for (case, row) in manifest.cases.iter_mut().zip(rows) {
             let patient = row.and_then(|row| self.rows[row].patient.as_ref());
             if let Some(patient) = patient {
                 case.patient.clone_from(patient);
-                manifest.has_patients = true;
             }
         }
     }
@@ -377,6 +380,17 @@ impl PredictionTable {
             "{self}: it is ambiguous which row belongs to {case}"
         ))
     }
+}
+
+/// A column that is read and whose name another column has, as where two tables were pasted side by side: scores, and all
+/// that has a meaning of its own.
+fn twice<'a>(columns: &'a [String], labels: &[usize]) -> Option<&'a str> {
+    let mut known = HashSet::new();
+    let is_read = |at: usize, name: &str| labels.contains(&at) || is_reserved(name);
+    let names = columns.iter().enumerate();
+    let mut read = names.filter(|(at, name)| is_read(*at, name));
+    let (_, name) = read.find(|(_, name)| !known.insert(name.as_str()))?;
+    Some(name)
 }
 
 /// The prevalence of each label in a cell: an object in JSON, else `LABEL=SHARE; LABEL=SHARE`.

@@ -52,6 +52,22 @@ pub fn read_with_boxes(
     Ok(manifest)
 }
 
+/// A note on the cases whose patient is not known, if there are such. `too_good` says what is wrong then.
+pub fn without_patients(manifest: &Manifest, too_good: &str) -> Option<String> {
+    let (without, all) = (manifest.without_patient(), manifest.cases.len());
+    match without {
+        0 => None,
+        _ if without == all && !manifest.has_patient_column => Some(format!(
+            "There is no column of patients, so each image counts as a patient of its own. If patients have several \
+             images, {too_good}."
+        )),
+        _ => Some(format!(
+            "{without} of {all} images have no patient, so each of these counts as a patient of its own. If patients \
+             have several of them, {too_good}."
+        )),
+    }
+}
+
 /// The cases of [`read_with_boxes`], and those with an outcome in one of these columns.
 ///
 /// # Errors

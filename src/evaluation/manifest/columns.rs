@@ -89,7 +89,7 @@ impl ColumnPositions {
             .map(group)
             .collect::<Result<Vec<_>, _>>()?;
         if groups.is_empty() {
-            groups.extend(find("source").map(|at| ("source".to_owned(), at)));
+            groups.extend(find("source")?.map(|at| ("source".to_owned(), at)));
         }
         let mut filters: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         for filter in &columns.filters {
@@ -98,19 +98,19 @@ impl ColumnPositions {
         }
         Ok(ColumnPositions {
             path,
-            folder: names.folder_of(path),
+            folder: names.folder_of(path)?,
             patient: names.asked_or(columns.patient.as_ref(), &PATIENTS)?,
             finding,
-            source: find("source"),
-            modality: find("modality"),
-            view: find("view"),
-            duplicate_of: find("duplicate_of"),
-            geographic_extent: find("geographic_extent"),
-            opacity: find("opacity"),
+            source: find("source")?,
+            modality: find("modality")?,
+            view: find("view")?,
+            duplicate_of: find("duplicate_of")?,
+            geographic_extent: find("geographic_extent")?,
+            opacity: find("opacity")?,
             labels: labels.collect::<Result<_, _>>()?,
             boxes: boxes.transpose()?,
             outcomes: outcomes.collect::<Result<_, _>>()?,
-            is_every_split: find("split").is_some_and(|at| !filters.contains_key(&at)),
+            is_every_split: find("split")?.is_some_and(|at| !filters.contains_key(&at)),
             groups,
             filters,
         })

@@ -73,12 +73,12 @@ impl FilmColumnIndices {
         let path = names.needed(columns.path.as_ref(), &PATHS, "file names")?;
         Ok(FilmColumnIndices {
             path,
-            folder: names.folder_of(path),
+            folder: names.folder_of(path)?,
             patient: names.needed(columns.patient.as_ref(), &PATIENTS, "patients")?,
             date: names.asked_or(columns.date.as_ref(), &DATES)?,
-            view: names.find("view"),
-            age: names.find("age"),
-            sex: names.find("sex"),
+            view: names.find("view")?,
+            age: names.find("age")?,
+            sex: names.find("sex")?,
         })
     }
 

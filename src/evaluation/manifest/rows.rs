@@ -10,23 +10,42 @@ pub struct ColumnNames(Vec<String>);
 
 impl ColumnNames {
     /// The place of a column; `None` if there is none of this name.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        let is_it = |known: &String| known.eq_ignore_ascii_case(name.trim());
-        self.0.iter().position(is_it)
+    ///
+    /// # Errors
+    /// If several columns have the name, and not just one of them in this spelling: one is as likely meant as the other.
+    pub fn find(&self, name: &str) -> Result<Option<usize>, ManifestError> {
+        let name = name.trim();
+        let of = |is_it: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let names = self.0.iter().enumerate();
+            names
+                .filter(|(_, known)| is_it(known))
+                .map(|(at, _)| at)
+                .collect()
+        };
+        let mut found = of(&|known| known.eq_ignore_ascii_case(name));
+        if found.len() > 1 {
+            found = of(&|known| known == name);
+            if found.len() != 1 {
+                return Err(ManifestError::Twice {
+                    column: shortened(&clean(name)),
+                });
+            }
+        }
+        Ok(found.first().copied())
     }
 
     /// The same.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is none, or more than one.
     pub fn need(&self, name: &str) -> Result<usize, ManifestError> {
-        self.find(name).ok_or_else(|| self.missing(name))
+        self.find(name)?.ok_or_else(|| self.missing(name))
     }
 
     /// The column that was asked for, or else the first one of the usual names.
     ///
     /// # Errors
-    /// If there is none of the name that was asked for.
+    /// If there is none of the name that was asked for, or several of it.
     pub fn asked_or(
         &self,
         asked: Option<&String>,
@@ -34,14 +53,17 @@ impl ColumnNames {
     ) -> Result<Option<usize>, ManifestError> {
         match asked {
             Some(name) => self.need(name).map(Some),
-            None => Ok(usual.iter().find_map(|name| self.find(name))),
+            None => {
+                let mut found = usual.iter().map(|name| self.find(name));
+                found.find_map(Result::transpose).transpose()
+            }
         }
     }
 
     /// The same, where a table is of no use without. `what` says in words what it holds.
     ///
     /// # Errors
-    /// If there is none.
+    /// If there is none, or several of its name.
     pub fn needed(
         &self,
         asked: Option<&String>,
@@ -53,9 +75,15 @@ impl ColumnNames {
     }
 
     /// The column of the folders of the files in the column `path`: some tables have both apart.
-    pub fn folder_of(&self, path: usize) -> Option<usize> {
-        let is_apart = self.0[path].eq_ignore_ascii_case("filename");
-        self.find("folder").filter(|_| is_apart)
+    ///
+    /// # Errors
+    /// If there are several.
+    pub fn folder_of(&self, path: usize) -> Result<Option<usize>, ManifestError> {
+        if self.0[path].eq_ignore_ascii_case("filename") {
+            self.find("folder")
+        } else {
+            Ok(None)
+        }
     }
 
     /// The fault that a column is missing.
@@ -96,7 +124,8 @@ pub fn shortened(text: &str) -> String {
 /// the header.
 ///
 /// # Errors
-/// If the file is empty, too long or no table, and those of `begin` and `row`.
+/// If the file is empty, too long or no table, if a row has more cells than there are columns, and those of `begin` and
+/// `row`.
 pub fn read<T>(
     bytes: &[u8],
     begin: impl FnOnce(&ColumnNames) -> Result<T, ManifestError>,
@@ -113,15 +142,49 @@ pub fn read<T>(
     let header = reader.byte_headers().map_err(|e| malformed(0, &e))?;
     let names = header.iter();
     let names = names.map(|name| String::from_utf8_lossy(name).trim().to_owned());
-    let mut reading = begin(&ColumnNames(names.collect()))?;
+    let names = ColumnNames(names.collect());
+    let mut reading = begin(&names)?;
     for (number, record) in (1..).zip(reader.byte_records()) {
         if number > MOST_ROWS {
             return Err(ManifestError::TooLong);
         }
         let record = record.map_err(|error| malformed(number, &error))?;
+        refuse_excess(number, &record, names.0.len(), bytes)?;
         row(&mut reading, number, &record)?;
     }
     Ok(reading)
+}
+
+/// Refuses a row that has more cells than there are columns. Most likely one of them holds the separator without quotes,
+/// so that those after it stand in the wrong columns. Spreadsheets end rows with empty cells, which are none.
+fn refuse_excess(
+    row: u64,
+    record: &ByteRecord,
+    columns: usize,
+    bytes: &[u8],
+) -> Result<(), ManifestError> {
+    let mut excess = record.iter().skip(columns);
+    if excess.all(|cell| cell.trim_ascii().is_empty()) {
+        return Ok(());
+    }
+    let line = record.position().map_or(0, |at| line_at(bytes, at));
+    Err(ManifestError::Malformed {
+        row,
+        reason: format!(
+            "line {line} of the file has {} cells, and the header names {columns} columns; quote a cell that holds the \
+             separator",
+            record.len()
+        ),
+    })
+}
+
+/// The line that a record begins in, from 1. The position of the reader may lie before line ends that are to come.
+fn line_at(bytes: &[u8], at: &csv::Position) -> usize {
+    let at = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let is_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+    let ends = bytes.iter().skip(at).take_while(is_end).count();
+    let before = bytes.iter().take(at.saturating_add(ends));
+    1 + before.filter(|byte| **byte == b'\n').count()
 }
 
 fn malformed(row: u64, error: &csv::Error) -> ManifestError {

@@ -93,7 +93,7 @@ fn the_metadata_of_the_image_data_collection() {
     assert_eq!(manifest.cases.len(), 1);
     assert_eq!(manifest.cases[0].path, PathBuf::from("images/a.jpeg"));
     assert_eq!(manifest.cases[0].patient, "2");
-    assert!(manifest.has_patients && manifest.group_columns.is_empty());
+    assert!(manifest.has_patient_column && manifest.group_columns.is_empty());
     // As it was in March 2020: no folder, no modality, flat names.
     let older = plain(
         "Patientid,offset,finding,view,filename\n\
@@ -240,7 +240,7 @@ fn boxes_are_read_where_they_are_asked_for_and_keep_their_case() {
 #[test]
 fn without_patients_each_image_is_its_own() {
     let manifest = plain("file,finding\na,Pneumonia\nb,Pneumonia\n");
-    assert!(!manifest.has_patients);
+    assert!(!manifest.has_patient_column);
     assert_ne!(manifest.cases[0].patient, manifest.cases[1].patient);
 }
 
@@ -291,4 +291,74 @@ proptest::proptest! {
         text.extend(bytes);
         let _ = Manifest::parse(&text[..], &ManifestColumns::default());
     }
+}
+
+/// An unquoted comma moves every cell after it into the next column.
+#[test]
+fn a_row_with_more_cells_than_columns_is_refused_with_its_line() {
+    let columns = ManifestColumns {
+        labels: vec![label("Pneumonia", "Pneumonia")],
+        ..ManifestColumns::default()
+    };
+    let head = "path,note,Pneumonia\r\n\"a.png\",\"two\r\nlines\",1\r\n";
+    let error = read(&format!("{head}b.png,63,0,1\r\n"), &columns).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "row 2: line 4 of the file has 4 cells, and the header names 3 columns; quote a cell that holds the separator"
+    );
+    // Spreadsheets end rows with empty cells, and write fewer where the last ones are empty.
+    let text = format!("{head}b.png,63,0,, ,\r\nc.png\r\n");
+    let manifest = read(&text, &columns).unwrap();
+    let known = manifest
+        .cases
+        .iter()
+        .map(|case| case.truth.labels.get("Pneumonia").copied());
+    assert_eq!(known.collect::<Vec<_>>(), [Some(true), Some(false), None]);
+    let filtered = ManifestColumns {
+        filters: vec![filter("path", "a.png")],
+        ..columns
+    };
+    assert!(read(&format!("{head}b.png,63,0,1\r\n"), &filtered).is_err());
+}
+
+#[test]
+fn a_column_whose_name_is_there_twice_is_refused_where_it_is_read() {
+    let labels = |column: &str| ManifestColumns {
+        labels: vec![label("Pneumonia", column)],
+        ..ManifestColumns::default()
+    };
+    let text = "path,pneu,source,Pneu,source\na.png,1,x,0,y\n";
+    let said = |text: &str, columns: &ManifestColumns| match read(text, columns) {
+        Ok(manifest) => format!("{:?}", manifest.cases),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(said(text, &labels("pneu")), "column source is there twice");
+    let text = "path,pneu,Pneu,note,note\na.png,1,0,x,y\n";
+    assert_eq!(said(text, &labels("PNEU")), "column PNEU is there twice");
+    // Each of the two is meant by its own spelling, and a column that is not read may have any name.
+    for (column, yes) in [("pneu", true), ("Pneu", false)] {
+        let manifest = read(text, &labels(column)).unwrap();
+        assert_eq!(manifest.cases[0].truth.labels.get("Pneumonia"), Some(&yes));
+    }
+    let text = "path,path,pneu\na.png,b.png,1\n";
+    assert_eq!(said(text, &labels("pneu")), "column path is there twice");
+}
+
+/// A patient in some of the rows is none in the others.
+#[test]
+fn rows_without_a_patient_are_counted() {
+    let without = |text: &str| plain(text).without_patient();
+    assert_eq!(without("path,finding\na,Pneumonia\nb,Pneumonia\n"), 2);
+    assert_eq!(
+        without("path,patient,finding\na,,Pneumonia\nb,NA,Pneumonia\n"),
+        2
+    );
+    assert_eq!(
+        without("path,patient,finding\na,1,Pneumonia\nb,,Pneumonia\n"),
+        1
+    );
+    assert_eq!(
+        without("path,patient,finding\na,1,Pneumonia\nb,1,Pneumonia\n"),
+        0
+    );
 }

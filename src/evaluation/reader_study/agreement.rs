@@ -30,6 +30,9 @@ pub struct PairOfReaders {
     pub second: String,
     /// Images that both read, in the mode with more of them.
     pub images: usize,
+    /// Those that both read in each mode.
+    pub unaided_images: usize,
+    pub aided_images: usize,
     pub unaided: Option<StudyEstimate>,
     pub aided: Option<StudyEstimate>,
 }
@@ -93,6 +96,8 @@ pub(super) fn of_pairs(readings: &[StudyReading]) -> Vec<PairOfReaders> {
             first: calls.readers[one].clone(),
             second: calls.readers[other].clone(),
             images: both_read(&cells[2 * at]).max(both_read(&cells[2 * at + 1])),
+            unaided_images: both_read(&cells[2 * at]),
+            aided_images: both_read(&cells[2 * at + 1]),
             unaided: estimate(2 * at),
             aided: estimate(2 * at + 1),
         });

@@ -16,7 +16,7 @@ use crate::evaluation::statistics::sample_size::VarianceComponents;
 pub struct ModeComparison {
     /// `sensitivity`, `specificity`, `AUC`, the area under the ROC curve, or of marks on lesions `wAFROC` or `AFROC`.
     pub figure: &'static str,
-    /// Images of the class that any reader read.
+    /// Images of the class that the readers who enter the comparison read; where none does, that any reader read.
     pub images: usize,
     /// Readers who enter the comparison, and those who do not, with the reason.
     pub readers: usize,
@@ -171,6 +171,36 @@ fn reason(table: &ReadingTable, out: &LeftOutReader) -> String {
 }
 
 fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -> ModeComparison {
+    let all = figures_of_merit(table, figure);
+    let u_statistics = gallas(table, figure).into();
+    let entered = all.all_cases();
+    if all.readers.is_empty() || entered.len() == table.cases().len() {
+        return compared(table, figure, name, &all, u_statistics);
+    }
+    // Cases that only others read would count as patients of the jackknife.
+    let own = table.only_cases(&entered);
+    let figures = FiguresOfMerit {
+        left_out: all.left_out,
+        ..figures_of_merit(&own, figure)
+    };
+    let reasons = |out: &LeftOutReader| reason(table, out);
+    let left_out = figures.left_out.iter();
+    ModeComparison {
+        left_out: left_out
+            .map(|out| (table.readers()[out.reader].clone(), reasons(out)))
+            .collect(),
+        ..compared(&own, figure, name, &figures, u_statistics)
+    }
+}
+
+/// The comparison of figures of merit of a table.
+fn compared(
+    table: &ReadingTable,
+    figure: FigureOfMerit,
+    name: &'static str,
+    figures: &FiguresOfMerit,
+    u_statistics: Known<StudyDifference>,
+) -> ModeComparison {
     let positive = figure == FigureOfMerit::Sensitivity;
     let is_read = |case: usize| {
         let modes = 0..table.modes().len();
@@ -188,9 +218,9 @@ fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -
         images: read,
         modes: &modes,
         readers: table.readers(),
-        figures: &figures_of_merit(table, figure),
+        figures,
         reason: &|out| reason(table, out),
-        u_statistics: gallas(table, figure).into(),
+        u_statistics,
     })
 }
 

@@ -144,6 +144,38 @@ fn one_reader_and_one_class_have_reasons() {
     assert!(terminal(&report).contains("specificity without bob: no negative case"));
 }
 
+/// A reader who read one mode only enters no comparison, and so the images that no other reader read do not either. A
+/// study that is planned with them would be several times too large.
+#[test]
+fn a_comparison_is_of_the_images_of_the_readers_who_enter_it() {
+    let mut all = readings();
+    let without = reader_study("Pneumonia", &all);
+    for image in 100..160 {
+        let mut own = reading("dan", image, [true, true], Some(true), Some(image % 2 == 0));
+        own.call.unaided = None;
+        all.push(own);
+    }
+    let report = reader_study("Pneumonia", &all);
+    assert_eq!((report.images, report.positives), (100, 50));
+    for (found, before) in report.comparisons.iter().zip(&without.comparisons) {
+        assert_eq!((found.readers, found.left_out.len()), (3, 1));
+        assert_eq!((found.images, &found.components), (20, &before.components));
+        assert_eq!(found.difference, before.difference);
+    }
+}
+
+/// Two κ of unlike numbers of images: the one of fewer does not hide behind the other.
+#[test]
+fn a_pair_of_readers_shows_how_many_images_each_kappa_is_of() {
+    let mut all = readings();
+    for reading in &mut all {
+        let image: usize = reading.image[1..].parse().unwrap();
+        reading.call.aided = reading.call.aided.filter(|_| image >= 11);
+    }
+    let text = terminal(&reader_study("Pneumonia", &all));
+    assert!(text.contains("ann, bob (29 to 40)"), "{text}");
+}
+
 #[test]
 fn p_values_of_several_questions_are_adjusted_together() {
     let mut reports = [

@@ -18,6 +18,18 @@ pub fn mean_absolute_error(pairs: &[RatingPair], weights: &[f64]) -> Option<f64>
 
 /// Pearson's correlation, from −1 to 1. `None` where one of the two does not vary.
 pub fn pearson(pairs: &[RatingPair], weights: &[f64]) -> Option<f64> {
+    // Counted from one of the cases, equal values are 0 and have a spread of 0. Their mean may lie beside them by a last
+    // digit, and that would be a spread, and a correlation.
+    let (first, _) = pairs
+        .iter()
+        .zip(weights)
+        .find(|(_, weight)| **weight > 0.0)?;
+    let from_first = |pair: &RatingPair| RatingPair {
+        predicted: pair.predicted - first.predicted,
+        truth: pair.truth - first.truth,
+    };
+    let pairs: Vec<RatingPair> = pairs.iter().map(from_first).collect();
+    let pairs = pairs.as_slice();
     let predicted = mean(pairs, weights, |pair| pair.predicted)?;
     let truth = mean(pairs, weights, |pair| pair.truth)?;
     let moment = |f: fn(f64, f64) -> f64| {
@@ -104,6 +116,34 @@ mod tests {
         assert_eq!(cohens_kappa(&[(true, true); 3], &[1.0; 3]), None);
         assert_eq!(cohens_kappa(&[], &[]), None);
         assert_eq!(observed_agreement(&[], &[]), None);
+    }
+
+    /// The mean of equal numbers may lie beside them by a last digit.
+    #[test]
+    fn a_constant_has_no_correlation_whatever_its_digits() {
+        for constant in [0.1, 0.7, 1e-3, 3.3, 1e9 + 0.1] {
+            for count in 2..40 {
+                let varies = |at: usize| (at * at % 7) as f64 + 0.1;
+                let values: Vec<_> = (0..count).map(|at| (constant, varies(at))).collect();
+                let weights: Vec<f64> = (0..count).map(|at| (at % 3) as f64).collect();
+                assert_eq!(
+                    pearson(&pairs(&values), &vec![1.0; count]),
+                    None,
+                    "{constant}"
+                );
+                assert_eq!(pearson(&pairs(&values), &weights), None, "{constant}");
+                let turned: Vec<_> = values.iter().map(|(a, b)| (*b, *a)).collect();
+                assert_eq!(
+                    pearson(&pairs(&turned), &vec![1.0; count]),
+                    None,
+                    "{constant}"
+                );
+            }
+        }
+        // One draw of a bootstrap may have a case several times, and no other.
+        let both = pairs(&[(0.1, 3.0), (0.3, 0.7), (0.1, 0.2)]);
+        assert_eq!(pearson(&both, &[3.0, 0.0, 2.0]), None);
+        assert_eq!(pearson(&both, &[0.0, 7.0, 0.0]), None);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use std::f64::consts::SQRT_2;
 const STEPS: usize = 100_000;
 /// A step this small relative to the sum ends it.
 const CLOSE: f64 = 1e-16;
+/// Above these degrees of freedom Student's distribution is taken for the normal one, and F for χ². They differ by less
+/// than 1e-6 there, and the beta function of larger numbers loses more than that: it cannot tell 1e20 from 1e20 + t².
+pub const LARGE_DF: f64 = 1e7;
 /// Halvings of an interval: more than a double has bits.
 const HALVINGS: usize = 200;
 
@@ -31,9 +34,9 @@ pub fn normal_quantile(share: f64) -> f64 {
 
 /// P(|T| ≥ |t|) of Student's distribution with `df` degrees of freedom.
 pub fn student_two_sided(t: f64, df: f64) -> f64 {
-    match df.is_finite() {
-        true => beta_regularised(df / (df + t * t), df / 2.0, 0.5),
-        false => normal_two_sided(t),
+    match df > LARGE_DF {
+        true => normal_two_sided(t),
+        false => beta_regularised(df / (df + t * t), df / 2.0, 0.5),
     }
 }
 
@@ -44,9 +47,9 @@ pub fn student_quantile(share: f64, df: f64) -> f64 {
 
 /// P(F ≥ f) with `df1` and `df2` degrees of freedom.
 pub fn f_upper(f: f64, df1: f64, df2: f64) -> f64 {
-    match df2.is_finite() {
-        true => beta_regularised(df2 / (df2 + df1 * f), df2 / 2.0, df1 / 2.0),
-        false => chi_squared_upper(df1 * f, df1),
+    match df2 > LARGE_DF {
+        true => chi_squared_upper(df1 * f, df1),
+        false => beta_regularised(df2 / (df2 + df1 * f), df2 / 2.0, df1 / 2.0),
     }
 }
 
@@ -56,7 +59,8 @@ pub fn f_quantile(share: f64, df1: f64, df2: f64) -> f64 {
 }
 
 /// P(F ≥ f) of the non-central F distribution: F distributions in the mixture that Poisson's distribution
-/// with mean `noncentrality` / 2 gives (Johnson, Kotz and Balakrishnan 1995, chapter 30).
+/// with mean `noncentrality` / 2 gives (Johnson, Kotz and Balakrishnan 1995, chapter 30). It takes some 20 times the root
+/// of that mean many terms: a caller bounds it.
 pub fn noncentral_f_upper(f: f64, df1: f64, df2: f64, noncentrality: f64) -> f64 {
     let half = noncentrality / 2.0;
     let x = df2 / (df2 + df1 * f);
@@ -239,6 +243,23 @@ mod tests {
         close(student_two_sided(1.5, f64::INFINITY), normal_two_sided(1.5));
         close(f_upper(2.25, 1.0, f64::INFINITY), normal_two_sided(1.5));
         close(student_quantile(0.975, 1e7), 1.959964221);
+    }
+
+    /// A variance that is all but 0 makes degrees of freedom beyond what the beta function can tell from each other.
+    #[test]
+    fn huge_degrees_of_freedom_are_the_normal_distribution_too() {
+        for df in [1e9, 1e12, 1e16, 1e20, 1e60, f64::MAX] {
+            let near = |found: f64, expected: f64| {
+                assert!(
+                    (found / expected - 1.0).abs() < 1e-6,
+                    "{df:e}: {found} {expected}"
+                );
+            };
+            near(student_two_sided(1.5, df), normal_two_sided(1.5));
+            near(student_quantile(0.975, df), normal_quantile(0.975));
+            near(f_upper(2.25, 1.0, df), normal_two_sided(1.5));
+            near(f_quantile(0.95, 1.0, df), normal_quantile(0.975).powi(2));
+        }
     }
 
     const T: [(f64, f64, f64); 5] = [

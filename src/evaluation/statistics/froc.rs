@@ -55,6 +55,23 @@ pub struct FrocStudy {
     pub marks: HashMap<(usize, usize), Vec<Option<FrocMarks>>>,
 }
 
+impl FrocStudy {
+    /// The same study without the other cases than these, which are by number and rise.
+    pub fn only_cases(&self, kept: &[usize]) -> Self {
+        let of_row =
+            |row: &Vec<Option<FrocMarks>>| kept.iter().map(|&case| row[case].clone()).collect();
+        FrocStudy {
+            cases: kept.iter().map(|&case| self.cases[case].clone()).collect(),
+            marks: self
+                .marks
+                .iter()
+                .map(|(key, row)| (*key, of_row(row)))
+                .collect(),
+            ..*self
+        }
+    }
+}
+
 /// The figure of each reader in each mode, with those of the jackknife over patients.
 pub fn froc_figures(study: &FrocStudy, weighting: LesionWeighting) -> FiguresOfMerit {
     let (cluster, clusters) = clusters(&study.cases);

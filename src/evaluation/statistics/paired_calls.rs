@@ -13,6 +13,9 @@ use std::collections::HashMap;
 use super::distributions::{binomial_cdf, binomial_probability, normal_two_sided};
 use super::{Undefined, Z_95, wilson};
 
+/// What rounding leaves of a variance, as a share of it.
+const ROUNDING: f64 = 1e-14;
+
 /// How often the two calls were what. All images together are `images()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PairedCounts {
@@ -154,7 +157,12 @@ pub fn clustered_comparison<'a>(
     if null == 0.0 {
         return Err(Undefined::NoDifference);
     }
-    let half = Z_95 * variance(difference).sqrt();
+    let own_variance = variance(difference);
+    // Every patient changed alike, but for rounding.
+    if own_variance < ROUNDING * null {
+        return Err(Undefined::NoVariance);
+    }
+    let half = Z_95 * own_variance.sqrt();
     let statistic = difference * difference / null;
     Ok(ClusteredComparison {
         images,
@@ -232,6 +240,19 @@ mod tests {
             close(found.0, low);
             close(found.1, high);
         }
+    }
+
+    /// Every patient changed alike. The difference has no spread to make an interval of, and one of no width would say that
+    /// it is known for certain.
+    #[test]
+    fn a_change_of_all_patients_alike_has_no_interval() {
+        let both = [("a", true, false), ("b", true, false), ("c", true, false)];
+        assert_eq!(clustered_comparison(both), Err(Undefined::NoVariance));
+        let half = [("a", true, false), ("a", true, true), ("a", true, true)];
+        let half =
+            half.into_iter()
+                .chain([("b", true, false), ("b", true, true), ("b", true, true)]);
+        assert_eq!(clustered_comparison(half), Err(Undefined::NoVariance));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Undefined {
     OneMode,
     #[error("not every reader read every case in every mode")]
     NotFullyCrossed,
+    #[error("fewer than one degree of freedom")]
+    FewDegreesOfFreedom,
     #[error("nothing varies")]
     NoVariance,
     #[error("a variance below 0")]

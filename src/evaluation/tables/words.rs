@@ -26,6 +26,20 @@ pub fn counted(n: usize, one: &str) -> String {
     format!("{n} {one}{end}")
 }
 
+/// How many images the figures of a row are of: `12`, or `5 to 12` where they are of unlike numbers. Figures of none do not
+/// count; `None` where there are no others.
+pub fn image_counts(of: impl IntoIterator<Item = usize>) -> Option<String> {
+    let counts = of.into_iter().filter(|count| *count > 0);
+    let (least, most) = counts.fold((usize::MAX, 0), |(least, most), count| {
+        (least.min(count), most.max(count))
+    });
+    match most {
+        0 => None,
+        _ if least == most => Some(most.to_string()),
+        _ => Some(format!("{least} to {most}")),
+    }
+}
+
 /// A share from 0 to 1. One that would be rounded to 0 or 1 and is neither becomes `< 0.001` or
 /// `> 0.999`.
 pub(super) fn share(value: f64, decimals: usize) -> String {

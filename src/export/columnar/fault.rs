@@ -24,6 +24,9 @@ pub enum ColumnarError {
     /// A column holds what no table of text can.
     #[error("column {0} holds structures, and no text, number or list of these")]
     Nested(String),
+    /// Which of the two is meant is not known.
+    #[error("column {0} is there twice")]
+    Twice(String),
 }
 
 impl From<ParquetError> for ColumnarError {

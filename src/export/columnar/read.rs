@@ -1,5 +1,6 @@
 //! Reads Parquet of any program, row by row, as text.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -74,10 +75,7 @@ impl ColumnarRows {
         let columns = described.columns().iter();
         let columns = columns.map(|column| TextColumn::new(column, is_own));
         let columns: Vec<TextColumn> = columns.collect::<Result<_, _>>()?;
-        let shared = columns.windows(2).find(|pair| pair[0].name == pair[1].name);
-        if let Some([column, _]) = shared {
-            return Err(ColumnarError::Nested(clean(&column.name)));
-        }
+        refuse_shared_names(&columns)?;
         Ok(ColumnarRows {
             file,
             bytes,
@@ -169,6 +167,24 @@ impl ColumnarRows {
         (self.left, self.decoded, self.at) = (self.left - wanted, wanted, 0);
         Ok(())
     }
+}
+
+/// Refuses a name that two columns have. Neighbours of which one is a list are the parts of one structure.
+fn refuse_shared_names(columns: &[TextColumn]) -> Result<(), ColumnarError> {
+    let mut known = HashSet::new();
+    for (at, column) in columns.iter().enumerate() {
+        if known.insert(column.name.as_str()) {
+            continue;
+        }
+        let before = &columns[at - 1];
+        let is_part = before.name == column.name && (before.is_list || column.is_list);
+        let name = clean(&column.name);
+        return Err(match is_part {
+            true => ColumnarError::Nested(name),
+            false => ColumnarError::Twice(name),
+        });
+    }
+    Ok(())
 }
 
 /// Makes an error of a panic: the crate that decodes relies on what the file says of itself, and a file may lie.

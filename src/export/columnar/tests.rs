@@ -119,3 +119,26 @@ fn many_groups_of_rows_come_back_in_order() {
     }
     assert!(!rows.next(&mut row).unwrap());
 }
+
+/// Whichever of the two a reader of the table takes, it may be the wrong one.
+#[test]
+fn a_name_that_two_columns_have_is_refused_wherever_they_stand() {
+    for columns in [
+        ["path", "status", "x", "x"],
+        ["path", "x", "status", "x"],
+        ["path", "status", "x", "path"],
+    ] {
+        let columns = columns.map(str::to_owned);
+        let file = tempfile::tempfile().unwrap();
+        let out = file.try_clone().unwrap();
+        let mut table = FlatWriter::begin(out, TableFormat::Parquet, &columns).unwrap();
+        table.row(&FlatRow::from(vec!["0.5"; 4]), b"").unwrap();
+        let mut file = table.finish().unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let fault = ColumnarRows::open(file)
+            .err()
+            .map(|fault| fault.to_string());
+        let fault = fault.unwrap_or_default();
+        assert!(fault.ends_with("is there twice"), "{columns:?}: {fault}");
+    }
+}

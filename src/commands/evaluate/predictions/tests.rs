@@ -314,11 +314,31 @@ fn other_tables_are_told() {
             "path,status,x,model_sha256\na,ok,0.5,1\nb,ok,0.5,2\n",
             "several models",
         ),
+        // Two tables side by side.
+        (
+            "path,status,Pneumonia,path,status,Pneumonia\na,ok,0.5,a,ok,0.25\n",
+            "t.csv: column path is there twice",
+        ),
+        (
+            "path,status,Pneumonia,Effusion,Pneumonia\na,ok,0.5,0.5,0.25\n",
+            "t.csv: column Pneumonia is there twice",
+        ),
+        (
+            "path,status,x,patient,patient\na,ok,0.5,1,2\n",
+            "t.csv: column patient is there twice",
+        ),
     ] {
         let error = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(reason), "{text}: {error}");
         assert!(error.is::<Usage>());
     }
+}
+
+#[test]
+fn columns_that_nothing_is_read_from_may_share_a_name() {
+    let text = "path,status,x,remark,remark,,\na,ok,0.5,good,bad,1,2\n";
+    let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
+    assert_eq!(table.labels(), ["x"]);
 }
 
 /// A table of `--pseudonym-key` says whose images they are; a manifest that says so itself knows better.
@@ -328,25 +348,26 @@ fn patients_come_from_the_table_where_the_manifest_has_none() {
         a.png,ok,0.25,CXR-1,2.25.1,0a\nb.png,ok,0.75,CXR-1,2.25.2,0a\nc.png,ok,0.5,,,0a\n";
     let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes()).unwrap();
     assert_eq!(table.labels(), ["Pneumonia"]);
-    let manifest = |has_patients| Manifest {
+    let manifest = |has_patient_column| Manifest {
         cases: ["a.png", "b.png", "c.png"].map(case).to_vec(),
         group_columns: Vec::new(),
         rows: 3,
         skipped: Skipped::default(),
-        has_patients,
+        has_patient_column,
         is_every_split: false,
     };
     let patients = |mut manifest: Manifest| {
         let rows = table.matched(&manifest.cases, Path::new("")).unwrap();
         table.lend_patients(&rows, &mut manifest);
+        let without = manifest.without_patient();
         let all: Vec<_> = manifest
             .cases
             .into_iter()
             .map(|case| case.patient)
             .collect();
-        (all, manifest.has_patients)
+        (all, without)
     };
     let told = ["CXR-1", "CXR-1", ""].map(str::to_owned).to_vec();
-    assert_eq!(patients(manifest(false)), (told, true));
-    assert_eq!(patients(manifest(true)), (vec![String::new(); 3], true));
+    assert_eq!(patients(manifest(false)), (told, 1));
+    assert_eq!(patients(manifest(true)), (vec![String::new(); 3], 3));
 }

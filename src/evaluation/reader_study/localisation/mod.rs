@@ -120,10 +120,20 @@ pub fn localisation(
         LocalisationFigure::WeightedAfroc => LesionWeighting::Cases,
         LocalisationFigure::Afroc => LesionWeighting::Lesions,
     };
-    let figures = froc_figures(&table.study, weighting);
+    let mut figures = froc_figures(&table.study, weighting);
+    let entered = figures.all_cases();
+    let mut images = table.study.cases.len();
+    if !figures.readers.is_empty() && entered.len() < images {
+        // Cases that only others marked would count as patients of the jackknife.
+        images = entered.len();
+        figures = FiguresOfMerit {
+            left_out: figures.left_out,
+            ..froc_figures(&table.study.only_cases(&entered), weighting)
+        };
+    }
     let comparison = analysed(AnalysedFigure {
         name: figure.word(),
-        images: table.study.cases.len(),
+        images,
         modes: &table.modes,
         readers: &table.readers,
         figures: &figures,

@@ -1,6 +1,8 @@
 //! The figure of merit of each reader in each mode, and the same with one patient left out at a time (Quenouille
 //! 1956; Efron 1982, *The Jackknife, the Bootstrap and Other Resampling Plans*).
 
+use std::collections::BTreeSet;
+
 use super::ReadingTable;
 use crate::evaluation::statistics::Undefined;
 
@@ -41,6 +43,14 @@ pub struct FiguresOfMerit {
     pub cells: Vec<LeaveOneOut>,
     /// Cases that each cell is of, by number, in the order of the cells.
     pub cases: Vec<Vec<usize>>,
+}
+
+impl FiguresOfMerit {
+    /// The cases that any of the cells is of, by number, rising. Without a reader there are none.
+    pub fn all_cases(&self) -> Vec<usize> {
+        let all: BTreeSet<usize> = self.cases.iter().flatten().copied().collect();
+        all.into_iter().collect()
+    }
 }
 
 /// The figure of each reader in each mode.

@@ -193,6 +193,22 @@ impl ReadingTable {
         }
     }
 
+    /// The same table without the other cases than these, which are by number and rise. Readers and modes keep their
+    /// numbers.
+    pub fn only_cases(&self, kept: &[usize]) -> Self {
+        let cases = kept.iter().map(|&case| self.cases[case].clone());
+        // Names that are different stay so.
+        let table = ReadingTable::new(cases.collect()).unwrap_or_default();
+        let of_row = |row: &Vec<Option<f64>>| kept.iter().map(|&case| row[case]).collect();
+        let rows = self.ratings.iter();
+        ReadingTable {
+            modes: self.modes.clone(),
+            readers: self.readers.clone(),
+            ratings: rows.map(|(key, row)| (*key, of_row(row))).collect(),
+            ..table
+        }
+    }
+
     /// The cases of a class, by number.
     fn of_class(&self, positive: bool) -> Vec<usize> {
         let cases = self.cases.iter().enumerate();

@@ -24,6 +24,9 @@ use crate::evaluation::statistics::distributions::{
     student_two_sided,
 };
 
+/// What rounding leaves of a variance where nothing varies.
+const ROUNDING: f64 = 1e-14;
+
 /// For which readers and cases the conclusion is to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FactorTypes {
@@ -248,11 +251,9 @@ fn denominator(
         FactorTypes::RandomReadersRandomCases => {
             let interaction = of_readers()?;
             let value = interaction + r * between.max(0.0);
-            // Infinite where readers do not differ in what the modes do for them.
-            let df = value.powi(2) / (interaction.powi(2) / own_df);
             Denominator {
                 value,
-                df: Some(df),
+                df: Some(hillis(value, interaction, own_df)),
             }
         }
         FactorTypes::FixedReaders => Denominator {
@@ -267,10 +268,18 @@ fn denominator(
     usable(found)
 }
 
+/// Degrees of freedom of a variance of which `part` has `df`. They are infinite where that part is 0 but for rounding:
+/// readers do not differ, or not in what the modes do for them.
+fn hillis(variance: f64, part: f64, df: f64) -> f64 {
+    match part < ROUNDING {
+        true => f64::INFINITY,
+        false => variance.powi(2) / (part.powi(2) / df),
+    }
+}
+
 fn usable(found: Denominator) -> Result<Denominator, Undefined> {
     match found.value {
-        // Rounding leaves as much where nothing varies.
-        value if value.abs() < 1e-14 => Err(Undefined::NoVariance),
+        value if value.abs() < ROUNDING => Err(Undefined::NoVariance),
         value if value < 0.0 => Err(Undefined::NegativeVariance),
         _ => Ok(found),
     }
@@ -341,13 +350,13 @@ fn mean_of(
     let (square, df) = match factors {
         FactorTypes::RandomReadersRandomCases => {
             let between = between_readers()?;
-            let df = (between + r * cov2).powi(2) / (between.powi(2) / (r - 1.0));
+            let df = hillis(between + r * cov2, between, r - 1.0);
             (between / r + cov2, Some(df))
         }
         FactorTypes::FixedReaders => ((variance + (r - 1.0) * cov2) / r, None),
         FactorTypes::FixedCases => (between_readers()? / r, Some(r - 1.0)),
     };
-    if square < 1e-14 {
+    if square < ROUNDING {
         return Err(Undefined::NoVariance);
     }
     let half = quantile(df) * square.sqrt();

@@ -40,11 +40,8 @@ pub fn proportion(
 ) -> Result<ProportionEstimate, Undefined> {
     let calls = ClassCalls::of(table, figure, mode)?;
     let own = moments(&calls, &calls)?;
-    let df = satterthwaite(
-        own.variance,
-        [0, 1].map(|at| (own.components[at], own.sample_df[at])),
-    );
-    estimate(calls.share(), own.variance, df, false, own.counts)
+    let samples = [0, 1].map(|at| (own.components[at], own.sample_df[at]));
+    estimate(calls.share(), own.variance, samples, false, own.counts)
 }
 
 /// Sensitivity or specificity of the first mode less that of the second.
@@ -68,18 +65,25 @@ pub fn proportion_difference(
         let component = own.components[at] + other.components[at] - 2.0 * both.components[at];
         (component, own.sample_df[at].min(other.sample_df[at]))
     };
-    let df = satterthwaite(variance, [0, 1].map(sample));
-    estimate(one.share() - two.share(), variance, df, true, both.counts)
+    let samples = [0, 1].map(sample);
+    estimate(
+        one.share() - two.share(),
+        variance,
+        samples,
+        true,
+        both.counts,
+    )
 }
 
 fn estimate(
     value: f64,
     variance: f64,
-    df: f64,
+    samples: [(f64, f64); 2],
     is_difference: bool,
     (readers, cases): (usize, usize),
 ) -> Result<ProportionEstimate, Undefined> {
     let variance = usable(variance)?;
+    let df = satterthwaite(variance, samples)?;
     let is_normal = df > NORMAL_ABOVE;
     let quantile = if is_normal {
         normal_quantile(0.975)

@@ -60,7 +60,7 @@ pub fn area(table: &ReadingTable, mode: usize) -> Result<UEstimate, Undefined> {
     let all: Vec<usize> = (0..sums.cells.len()).collect();
     let own = moments(table, &sums, &all, &all)?;
     let variance = usable(own.variance()?)?;
-    Ok(own.estimate(own.areas.0, variance, own.df(variance), false))
+    Ok(own.estimate(own.areas.0, variance, own.df(variance)?, false))
 }
 
 /// The area of the first mode less that of the second.
@@ -83,7 +83,7 @@ pub fn area_difference(
     let of_difference =
         |at: usize| own.components[at] + other.components[at] - 2.0 * both.components[at];
     let least = |at: usize| own.sample_df[at].min(other.sample_df[at]);
-    let df = satterthwaite(variance, [0, 1, 2].map(|at| (of_difference(at), least(at))));
+    let df = satterthwaite(variance, [0, 1, 2].map(|at| (of_difference(at), least(at))))?;
     let mut found = own.estimate(own.areas.0 - other.areas.0, variance, df, true);
     let counted = both.counts;
     (found.readers, found.negatives, found.positives) = counted;
@@ -201,7 +201,7 @@ impl Moments {
             .sum())
     }
 
-    fn df(&self, variance: f64) -> f64 {
+    fn df(&self, variance: f64) -> Result<f64, Undefined> {
         satterthwaite(
             variance,
             [0, 1, 2].map(|at| (self.components[at], self.sample_df[at])),
@@ -233,17 +233,25 @@ impl Moments {
     }
 }
 
-/// Degrees of freedom of a variance, from (component, degrees of freedom) of each random sample.
-pub(super) fn satterthwaite<const N: usize>(variance: f64, samples: [(f64, f64); N]) -> f64 {
+/// Degrees of freedom of a variance, from (component, degrees of freedom) of each random sample. A sample may have fewer
+/// than one: of two readers with 400 and 25 pairs of cases, the first is nearly all of the sample. Nothing is known of how
+/// such a sample varies, and the variance has no distribution.
+pub(super) fn satterthwaite<const N: usize>(
+    variance: f64,
+    samples: [(f64, f64); N],
+) -> Result<f64, Undefined> {
     let least = samples
         .iter()
         .map(|sample| sample.1)
         .fold(f64::INFINITY, f64::min);
+    if least.is_nan() || least < 1.0 {
+        return Err(Undefined::FewDegreesOfFreedom);
+    }
     let spread: f64 = samples
         .iter()
         .map(|(component, df)| component * component / df.powi(3))
         .sum();
-    (variance * variance / spread).max(least)
+    Ok((variance * variance / spread).max(least))
 }
 
 #[cfg(test)]

@@ -13,12 +13,17 @@
 
 use crate::evaluation::statistics::Undefined;
 use crate::evaluation::statistics::distributions::{
-    f_quantile, noncentral_f_upper, normal_cdf, normal_quantile,
+    LARGE_DF, f_quantile, noncentral_f_upper, normal_cdf, normal_quantile,
 };
 use crate::evaluation::statistics::mrmc::{FactorTypes, OrComponents};
 
 /// Above this no study is planned.
 const MOST_CASES: usize = 1_000_000;
+
+/// The largest λ whose power is summed up: the series has as many terms as λ is large.
+const LARGEST_NONCENTRALITY: f64 = 1e6;
+/// A power that grows no more that could be told: it grows with λ.
+const ALL_BUT_CERTAIN: f64 = 1.0 - 1e-6;
 
 /// Variances of a pilot study of two modes, for the area under the ROC curve or another figure of merit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,7 +75,7 @@ impl VarianceComponents {
 pub struct PlannedStudy {
     pub readers: usize,
     pub cases: usize,
-    /// The difference of the modes that is to be found.
+    /// The difference of the modes that is to be found: between −1 and 1, and not 0.
     pub difference: f64,
     /// Of the two-sided test, 0.05 say.
     pub level: f64,
@@ -113,20 +118,20 @@ pub fn mrmc_power(
         return Err(Undefined::NegativeVariance);
     }
     let noncentrality = r * study.difference.powi(2) / (2.0 * square);
-    let power = match df2.is_finite() {
-        true => noncentral_f_upper(
-            f_quantile(1.0 - study.level, 1.0, df2),
-            1.0,
-            df2,
-            noncentrality,
-        ),
-        false => {
-            let (z, shift) = (
-                normal_quantile(1.0 - study.level / 2.0),
-                noncentrality.sqrt(),
-            );
-            normal_cdf(shift - z) + normal_cdf(-shift - z)
+    let power = if df2 > LARGE_DF {
+        let (z, shift) = (
+            normal_quantile(1.0 - study.level / 2.0),
+            noncentrality.sqrt(),
+        );
+        normal_cdf(shift - z) + normal_cdf(-shift - z)
+    } else {
+        let critical = f_quantile(1.0 - study.level, 1.0, df2);
+        let summed = noncentrality.min(LARGEST_NONCENTRALITY);
+        let power = noncentral_f_upper(critical, 1.0, df2, summed).min(1.0);
+        if summed < noncentrality && power < ALL_BUT_CERTAIN {
+            return Err(Undefined::OutOfRange);
         }
+        power
     };
     Ok(PowerEstimate {
         power,
@@ -148,6 +153,8 @@ fn check(pilot: &VarianceComponents, study: &PlannedStudy) -> Result<(), Undefin
         && pilot.error > 0.0
         && pilot.cases > 0
         && study.difference != 0.0
+        // A figure of merit lies between 0 and 1, and so no difference is larger.
+        && study.difference.abs() < 1.0
         && study.level > 0.0
         && study.level < 1.0;
     let one = usize::from(study.factors != FactorTypes::FixedReaders);
@@ -275,6 +282,61 @@ mod tests {
         assert_eq!(
             cases_for_power(&VAN_DYKE, &far, 0.8).unwrap_err(),
             Undefined::NoSize
+        );
+    }
+
+    /// Its series has as many terms as λ is large: 1e200 of them have no end.
+    #[test]
+    fn a_difference_beyond_what_is_planned_ends_at_once() {
+        let of = |difference: f64, readers: usize, cases: usize| PlannedStudy {
+            difference,
+            ..study(readers, cases)
+        };
+        for difference in [1.0, -1.0, 2.0, 1e200, -1e300] {
+            let found = mrmc_power(&VAN_DYKE, &of(difference, 5, 100));
+            assert_eq!(found.unwrap_err(), Undefined::OutOfRange, "{difference}");
+        }
+        let found = mrmc_power(&VAN_DYKE, &of(0.9, 5, 1_000_000)).unwrap();
+        assert!(found.power > 0.999_999 && found.power <= 1.0, "{found:?}");
+        // Components so small that λ is 1e9 or no number.
+        for error in [1e-12, 1e-300] {
+            let exact = VarianceComponents {
+                mode_by_reader: 0.0,
+                error,
+                cov1: 0.0,
+                cov2: 0.0,
+                cov3: 0.0,
+                cases: 100,
+            };
+            let found = mrmc_power(&exact, &of(0.05, 5, 100)).unwrap();
+            assert!(found.power > 0.999_999 && found.power <= 1.0, "{found:?}");
+            // Two readers and a level of 1e-9: whether that is reached is not worth a billion terms.
+            let strict = PlannedStudy {
+                level: 1e-9,
+                factors: FactorTypes::FixedCases,
+                ..of(0.05, 2, 100)
+            };
+            assert_eq!(mrmc_power(&exact, &strict), Err(Undefined::OutOfRange));
+        }
+        // Degrees of freedom as of the normal distribution, without being infinite.
+        let alike = VarianceComponents {
+            mode_by_reader: 0.0,
+            error: 0.001,
+            cov1: 0.0,
+            cov2: 0.000_999_999_999_999,
+            cov3: 0.0,
+            cases: 100,
+        };
+        let found = mrmc_power(&alike, &of(0.05, 5, 100)).unwrap();
+        assert!(found.df2 > 1e20, "{found:?}");
+        let fixed = PlannedStudy {
+            factors: FactorTypes::FixedReaders,
+            ..of(0.05, 5, 100)
+        };
+        let normal = mrmc_power(&alike, &fixed).unwrap();
+        assert!(
+            (found.power - normal.power).abs() < 1e-9,
+            "{found:?} {normal:?}"
         );
     }
 

@@ -197,3 +197,44 @@ fn undefined_results_have_a_reason() {
         Undefined::NoReader
     );
 }
+
+/// Readers of different skill whom the second mode helps alike. Rounding leaves 1e-33 of their interaction, and so 1e60
+/// degrees of freedom: what is left are those of the normal distribution, which have no number.
+#[test]
+fn readers_who_differ_by_rounding_alone_have_the_normal_distribution() {
+    let values = vec![0.6, 0.7, 0.35, 0.7, 0.8, 0.45];
+    let covariance = CovarianceMatrix::new(6, |one, other| {
+        match (one / 3 == other / 3, one % 3 == other % 3) {
+            (true, true) => 0.01,
+            (false, true) => 0.004,
+            (true, false) => 0.003,
+            (false, false) => 0.001,
+        }
+    });
+    let alike = |values: Vec<f64>| MrmcEstimates {
+        modes: 2,
+        readers: 3,
+        values,
+        covariance: covariance.clone(),
+    };
+    let random = |of: &MrmcEstimates| {
+        obuchowski_rockette(of, FactorTypes::RandomReadersRandomCases).unwrap()
+    };
+    let analysis = random(&alike(values));
+    let interaction = analysis.components.mean_squares.mode_by_reader.unwrap();
+    assert!(interaction > 0.0 && interaction < 1e-30, "{interaction:e}");
+    let found = analysis.differences.as_ref().unwrap()[0];
+    let error = (2.0 / 3.0 * 3.0 * (0.003_f64 - 0.001)).sqrt();
+    close(found.standard_error, error);
+    assert_eq!(found.df, Some(f64::INFINITY));
+    close(found.interval.0, -0.1 - 1.959964 * error);
+    close(found.interval.1, -0.1 + 1.959964 * error);
+    close(found.p, normal_two_sided(0.1 / error));
+    close(analysis.test.as_ref().unwrap().p, found.p);
+    // Readers of equal figures: the same of the mean of one mode.
+    let analysis = random(&alike(vec![0.1, 0.1, 0.1, 0.7, 0.8, 0.45]));
+    let mean = analysis.means.as_ref().unwrap()[0];
+    close(mean.value, 0.1);
+    assert_eq!(mean.df, Some(f64::INFINITY));
+    close(mean.interval.1, 0.1 + 1.959964 * 0.003_f64.sqrt());
+}

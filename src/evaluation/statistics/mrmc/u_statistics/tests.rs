@@ -1,7 +1,7 @@
 use super::super::{FigureOfMerit, StudyCase, proportion, proportion_difference};
 use super::*;
 
-/// `ratings` by mode, reader and case; the first cases are positive.
+/// `ratings` by mode, reader and case; the first cases are positive. One that is not a number was not read.
 fn table(positives: usize, ratings: &[&[&[f64]]]) -> ReadingTable {
     let cases = (0..ratings[0][0].len()).map(|at| StudyCase {
         name: at.to_string(),
@@ -11,7 +11,8 @@ fn table(positives: usize, ratings: &[&[&[f64]]]) -> ReadingTable {
     let mut table = ReadingTable::new(cases.collect()).unwrap();
     for (mode, readers) in ratings.iter().enumerate() {
         for (reader, row) in readers.iter().enumerate() {
-            for (case, rating) in row.iter().enumerate() {
+            let read = row.iter().enumerate().filter(|cell| !cell.1.is_nan());
+            for (case, rating) in read {
                 table
                     .add(
                         &reader.to_string(),
@@ -66,6 +67,45 @@ fn undefined_areas_have_a_reason() {
     );
     let difference = proportion_difference(&sure, FigureOfMerit::Sensitivity, 0, 1);
     assert_eq!(difference, Err(Undefined::NoVariance));
+}
+
+/// One reader has 400 pairs of cases and the other 25, so that the readers weigh as much as 1.1 of equal ones: nothing is
+/// known of how readers differ, and an interval of no width would look as if all were.
+#[test]
+fn readers_who_count_as_one_have_no_interval() {
+    let row = |mode: usize, reader: usize, read: usize| -> Vec<f64> {
+        let rating = |case: usize| {
+            let noise = (case * 7 + reader * 5 + mode * 3) % 5;
+            let shift = if case < 20 { 1.5 } else { 0.0 };
+            (case % 20 < read).then_some(noise as f64 + shift)
+        };
+        (0..40)
+            .map(|case| rating(case).unwrap_or(f64::NAN))
+            .collect()
+    };
+    let rows = [0, 1].map(|mode| [row(mode, 0, 20), row(mode, 1, 5)]);
+    let of = |rows: &[[Vec<f64>; 2]; 2]| {
+        let modes = rows
+            .each_ref()
+            .map(|mode| mode.each_ref().map(Vec::as_slice));
+        table(20, &[&modes[0], &modes[1]])
+    };
+    let ratings = of(&rows);
+    let few = "fewer than one degree of freedom";
+    let mut said = vec![
+        area(&ratings, 0).map(|found| format!("{found:?}")),
+        area_difference(&ratings, 0, 1).map(|found| format!("{found:?}")),
+    ];
+    let calls = ratings.called_at(3.0);
+    for figure in [FigureOfMerit::Sensitivity, FigureOfMerit::Specificity] {
+        said.push(proportion(&calls, figure, 0).map(|found| format!("{found:?}")));
+        said.push(proportion_difference(&calls, figure, 0, 1).map(|found| format!("{found:?}")));
+    }
+    let said: Vec<String> = said
+        .into_iter()
+        .map(|found| found.unwrap_or_else(|reason| reason.to_string()))
+        .collect();
+    assert_eq!(said, [few; 6], "{said:#?}");
 }
 
 /// Two readers, two cases of each class: four wins of each reader, and no moment but by hand. Reader one is always
