@@ -48,6 +48,8 @@ struct WaitingReview {
 pub struct WrittenReview {
     /// Its row, and the opinion there.
     pub merged: Merged,
+    /// The reader whose opinion it is: reviews that waited in a file may be of other readers than this session's.
+    pub reviewer: String,
     /// The image on the screen that it has to be reported for, if any.
     pub shown: Option<ShownImage>,
 }
@@ -164,9 +166,14 @@ impl Pending {
         }
         Some(written.map(|merged| {
             let shown = self.waiting.pop_front().and_then(|first| first.shown);
+            let reviewer = line.reviewer.clone();
             self.note_written(&line.token);
             self.written.push(line);
-            WrittenReview { merged, shown }
+            WrittenReview {
+                merged,
+                reviewer,
+                shown,
+            }
         }))
     }
 

@@ -264,7 +264,10 @@ impl RecorderQueue {
 
     fn note_written(&mut self, written: WrittenReview) {
         let Merged { image, opinion, .. } = written.merged;
-        if let Ok(content) = image.parse() {
+        // What another reader said must never stand as this reader's: blinded calls would rest on it.
+        if written.reviewer == self.reviewer
+            && let Ok(content) = image.parse()
+        {
             self.known.hold(content, &opinion);
         }
         if let Some((source, content)) = written.shown {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::super::super::{Bookmark, Store};
 use super::*;
-use crate::domain::{Act, OpinionChange, Review, Seen, Uids, Verdict};
+use crate::domain::{Act, BlindedReading, Call, OpinionChange, Review, Seen, Uids, Verdict};
 
 /// A queue without its thread, and what it reports.
 fn queue(store: &Path, reviewer: &str) -> (RecorderQueue, Receiver<News>) {
@@ -25,6 +25,20 @@ fn said(note: &str) -> Opinion {
     Opinion {
         verdict: Some(Verdict::Disagree),
         note: note.to_owned(),
+        ..Opinion::default()
+    }
+}
+
+fn called(label: &str) -> Opinion {
+    let call = Call {
+        present: vec![label.to_owned()],
+        ..Call::default()
+    };
+    Opinion {
+        blinded: Some(BlindedReading {
+            unaided: Some(call),
+            ..BlindedReading::default()
+        }),
         ..Opinion::default()
     }
 }
@@ -58,6 +72,44 @@ fn opinions(news: &Receiver<News>) -> Vec<(Arc<Path>, ContentId, Opinion)> {
         _ => Vec::new(),
     });
     told.collect()
+}
+
+/// Ann's session ends while the store is locked; the next session here is bob's, or ann's with the answers shown.
+#[test]
+fn a_review_that_waited_is_no_opinion_of_another_reader() {
+    for (writer, reader) in [("ann", "bob"), ("ann [unaided]", "ann [aided]")] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reviews.sqlite");
+        drop(Store::open(&store).unwrap());
+        let film: Arc<Path> = folder.path().join("a.png").into();
+        let busy = rusqlite::Connection::open(&store).unwrap();
+        busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let (mut ended, _news) = queue(&store, writer);
+        ended.pending.wait().hurry();
+        for opinion in [called("Pneumonia"), said("effusion")] {
+            ended.serve(record(writer, &film, id(1), &opinion));
+        }
+        ended.pending.save("ended").unwrap().unwrap();
+        drop(ended);
+        busy.execute_batch("COMMIT").unwrap();
+
+        let (mut next, news) = queue(&store, reader);
+        next.take_up();
+        assert_eq!(next.pending.waiting(), 0);
+        next.serve(Request::Opened(film.clone(), id(1)));
+        next.serve(Request::Found(vec![film.clone()]));
+        let told = opinions(&news);
+        assert!(told.is_empty(), "{reader} has said nothing: {told:?}");
+        // The first call of this reader stands in the log.
+        next.serve(record(reader, &film, id(1), &called("COVID-19")));
+        let expected = (film.clone(), id(1), called("COVID-19"));
+        assert_eq!(opinions(&news), [expected]);
+        drop(next);
+        let store = Store::open(&store).unwrap();
+        let standing = |reader: &str| store.standing(reader, id(1)).unwrap().unwrap();
+        assert_eq!(standing(reader), called("COVID-19"));
+        assert_eq!(standing(writer).note, "effusion");
+    }
 }
 
 /// The place, or that answers were shown, is what meets the moved store first.
