@@ -153,6 +153,7 @@ fn predict(
         earlier: (!arguments.since.is_empty()).then_some(&earlier),
         cache: cache.as_ref(),
         pseudonyms: pseudonyms.as_ref(),
+        heat_maps: heat_maps.as_ref(),
         predictions: &predictions,
         assumed: &assumed,
         limits,

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use super::cache::BatchCache;
 use super::done::Done;
 use super::earlier::EarlierContents;
+use super::heat_maps::HeatMaps;
 use super::pseudonyms::BatchPseudonyms;
 use super::row::{FinishedRow, RowOutcome};
 use super::selection::Selection;
@@ -29,6 +30,7 @@ pub struct PredictRun<'a, Open> {
     pub earlier: Option<&'a EarlierContents>,
     pub cache: Option<&'a BatchCache>,
     pub pseudonyms: Option<&'a BatchPseudonyms>,
+    pub heat_maps: Option<&'a HeatMaps>,
     pub predictions: &'a PredictionRows<'a>,
     pub assumed: &'a Prevalences,
     pub limits: &'a DecodeLimits,
@@ -113,26 +115,29 @@ where
     fn worker(&self) -> impl FnMut(WalkItem) -> FinishedRow {
         let mut read = self.reader.thread();
         let mut whose = self.pseudonyms.map(|all| all.thread());
-        let mut outcome = move |found: WalkItem| match found {
-            WalkItem::Problem { path, reason } => (path, RowOutcome::Problem(reason)),
-            WalkItem::Unread { path, format } => (path, RowOutcome::Unread(format)),
-            WalkItem::Image(path) => {
-                let outcome = self.known_answer(&path).unwrap_or_else(|| {
-                    RowOutcome::of(&path, read(&path), self.assumed, self.limits)
-                });
-                (path, outcome)
+        let mut outcome = move |found: &WalkItem| {
+            if let Err(reason) = self.forget_heat_map(found.path()) {
+                return RowOutcome::Failed(reason);
+            }
+            match found {
+                WalkItem::Problem { reason, .. } => RowOutcome::Problem(reason.clone()),
+                WalkItem::Unread { format, .. } => RowOutcome::Unread(*format),
+                WalkItem::Image(path) => self
+                    .known_answer(path)
+                    .unwrap_or_else(|| RowOutcome::of(path, read(path), self.assumed, self.limits)),
             }
         };
         move |found| {
             let group = self.selection.group(&found);
-            let (path, outcome) = if group
+            let outcome = if group
                 .as_ref()
                 .is_none_or(|group| self.selection.is_in_shard(group))
             {
-                outcome(found)
+                outcome(&found)
             } else {
-                (found.path().to_owned(), RowOutcome::Elsewhere)
+                RowOutcome::Elsewhere
             };
+            let path = found.path().to_owned();
             let whose = whose.as_mut().map(|whose| whose(&path, &outcome));
             let mut row = self.finish(path, outcome, &whose.unwrap_or_default());
             let study = row.cells.as_mut().and_then(|cells| cells.last_mut());
@@ -144,6 +149,12 @@ where
                 .map(|group| group.name);
             row
         }
+    }
+
+    /// Removes the heat map of an earlier film under the name of one that is read now. That of a row that stays, stays.
+    fn forget_heat_map(&self, path: &Path) -> Result<(), String> {
+        let maps = self.heat_maps.filter(|_| !self.done.has_row(path));
+        maps.map_or(Ok(()), |maps| maps.forget(path))
     }
 
     /// What is known of the content of a file; `None` if it has to be scored.

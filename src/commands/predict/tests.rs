@@ -72,6 +72,7 @@ fn a_panic_costs_one_row_and_its_place_is_kept() {
         earlier: None,
         cache: None,
         pseudonyms: None,
+        heat_maps: None,
         predictions: &predictions,
         assumed: &assumed,
         limits: &limits,
