@@ -15,6 +15,7 @@ use super::selection::Selection;
 use super::unread::Unread;
 use crate::commands::shared::batch::{BatchScorer, Progress, StatusCounts, Workers, in_order};
 use crate::commands::shared::complain;
+use crate::commands::shared::shard::group::FilmGroup;
 use crate::commands::shared::shard::part::UnreadHeaders;
 use crate::domain::{Prevalences, Radiograph};
 use crate::export::{Cell, PredictionRows, RowPseudonyms, TableWriter, path_text};
@@ -129,13 +130,17 @@ where
         };
         move |found| {
             let group = self.selection.group(&found);
-            let outcome = if group
-                .as_ref()
-                .is_none_or(|group| self.selection.is_in_shard(group))
-            {
-                outcome(&found)
-            } else {
+            let is_here = |group: &FilmGroup| self.selection.is_in_shard(group);
+            let outcome = if !group.as_ref().is_none_or(is_here) {
                 RowOutcome::Elsewhere
+            } else {
+                match outcome(&found) {
+                    // Its numbers would stand under the study of the film before.
+                    read if read.is_of_film() && self.selection.group(&found) != group => {
+                        RowOutcome::Failed(REPLACED.to_owned())
+                    }
+                    read => read,
+                }
             };
             let path = found.path().to_owned();
             let whose = whose.as_mut().map(|whose| whose(&path, &outcome));
@@ -212,3 +217,6 @@ where
 const ROWS_AHEAD: usize = 256;
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+
+/// Why a film has no numbers whose study is not known any more.
+const REPLACED: &str = "it was replaced by a film of another study while it was read";
