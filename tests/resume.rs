@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::BufReader;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use image::{Rgb, RgbImage};
+
+/// Bytes of an archive in a format that is not read.
+const UNREAD: &[u8] = b"7z\xbc\xaf\x27\x1c";
 
 struct Folder(tempfile::TempDir);
 
@@ -114,4 +118,95 @@ fn a_heat_map_names_the_film_that_it_is_of() {
     let words = &reader.info().uncompressed_latin1_text;
     let word = words.iter().find(|word| word.keyword == "Image-SHA256");
     assert_eq!(word.unwrap().text, folder.rows()[0]["image_sha256"]);
+}
+
+#[test]
+fn rows_of_unread_files_stay_in_a_run_that_does_not_list_them() {
+    let folder = Folder::new();
+    fs::write(folder.path("films/b.7z"), UNREAD).unwrap();
+    assert_eq!(folder.predict(&["-o", "t.csv", "--list-unread"]), 1);
+    let rows = [["films/a.png", "ok"], ["films/b.7z", "unread"]];
+    assert_eq!(folder.statuses(), rows);
+    for option in ["--resume", "--append"] {
+        assert_eq!(folder.predict(&["-o", "t.csv", option]), 1);
+        assert_eq!(folder.statuses(), rows, "{option}");
+    }
+    // A film that becomes such a file must not keep the numbers of the film.
+    fs::remove_file(folder.path("films/b.7z")).unwrap();
+    folder.film("films/IM1", "clear_16bit.dcm");
+    assert_eq!(folder.predict(&["-o", "t.csv", "--resume"]), 0);
+    fs::write(folder.path("films/IM1"), UNREAD).unwrap();
+    assert_eq!(folder.predict(&["-o", "t.csv", "--resume"]), 1);
+    let rows = [
+        ["films/IM1", "unread"],
+        ["films/a.png", "ok"],
+        ["films/b.7z", "unread"],
+    ];
+    assert_eq!(folder.statuses(), rows);
+}
+
+/// A row of the table itself is not left out because an earlier table knows what is in the file now.
+#[test]
+fn a_row_of_a_changed_or_failed_film_is_made_anew_whatever_earlier_tables_have() {
+    let folder = Folder::new();
+    assert_eq!(folder.predict(&["-o", "t.csv"]), 0);
+    fs::rename(folder.path("t.csv"), folder.path("earlier.csv")).unwrap();
+    folder.film("films/b.png", "clear_3.png");
+    folder.torn("films/c.png");
+    folder.torn("films/d.png");
+    // Without a row that still holds, the table would seem to be of another folder.
+    folder.film("films/f.png", "pneumonia_1.png");
+    let arguments = ["-o", "t.csv", "--since", "earlier.csv"];
+    assert_eq!(folder.predict(&arguments), 1);
+    let rows = [
+        ["films/b.png", "ok"],
+        ["films/c.png", "error"],
+        ["films/d.png", "error"],
+        ["films/f.png", "ok"],
+    ];
+    assert_eq!(folder.statuses(), rows);
+    for name in ["films/b.png", "films/c.png", "films/e.png"] {
+        folder.film(name, "clear_1.png");
+    }
+    assert_eq!(folder.predict(&[&arguments[..], &["--resume"]].concat()), 1);
+    let rows = [
+        ["films/b.png", "ok"],
+        ["films/c.png", "ok"],
+        ["films/d.png", "error"],
+        ["films/f.png", "ok"],
+    ];
+    assert_eq!(
+        folder.statuses(),
+        rows,
+        "films/e.png is known, and never had a row"
+    );
+    let content = |at: usize| folder.rows()[at]["image_sha256"].clone();
+    assert_eq!(content(0), content(1));
+}
+
+/// A link to a folder above itself is a problem of the walk for every user, root too.
+#[test]
+fn a_problem_of_the_walk_has_one_row_and_none_once_it_is_gone() {
+    let folder = Folder::new();
+    symlink(".", folder.path("films/loop")).unwrap();
+    assert_eq!(folder.predict(&["-o", "t.csv"]), 1);
+    let rows = [["films/a.png", "ok"], ["films/loop", "error"]];
+    for option in ["--resume", "--append", "--resume", "--append"] {
+        assert_eq!(folder.predict(&["-o", "t.csv", option]), 1);
+        assert_eq!(folder.statuses(), rows, "{option}");
+    }
+    fs::remove_file(folder.path("films/loop")).unwrap();
+    fs::create_dir(folder.path("films/loop")).unwrap();
+    folder.film("films/loop/b.png", "clear_3.png");
+    // What is not read in this run has its row.
+    let elsewhere = Command::new(env!("CARGO_BIN_EXE_cxr"))
+        .args(["predict", "films/a.png", "-q", "-o", "t.csv", "--resume"])
+        .current_dir(folder.0.path())
+        .env("CXR_CONFIG", "")
+        .status();
+    assert_eq!(elsewhere.unwrap().code(), Some(0));
+    assert_eq!(folder.statuses(), rows);
+    assert_eq!(folder.predict(&["-o", "t.csv", "--resume"]), 0);
+    let rows = [["films/a.png", "ok"], ["films/loop/b.png", "ok"]];
+    assert_eq!(folder.statuses(), rows);
 }

@@ -38,7 +38,7 @@ use super::{Assumptions, PrognosisArguments};
 /// --list-unread gives each of them a row of status `unread`.
 ///
 /// An existing table is not replaced. --resume continues it: rows whose file is unchanged stay, and files
-/// that failed, are missing or have changed are read. --append only adds rows, and none for a file that
+/// that failed, are missing or have changed are read; a row that is taken out gets another in its place. --append only adds rows, and none for a file that
 /// has one; it waits for another run that writes the same FILE: xargs -n 20 cxr predict --append -o FILE.
 /// Both refuse a table of another model, precision, preprocessing, calibration or prevalence.
 ///

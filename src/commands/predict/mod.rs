@@ -114,7 +114,8 @@ fn predict(
     let signals = Signals::watch().context("watching for signals")?;
     let crew = Crew::new(arguments.jobs, context.compute);
     let check = Check {
-        roots: &roots,
+        selection: &selection,
+        lists_unread: arguments.list_unread,
         threads: crew.readers,
         shown: !arguments.quiet,
         limits,

@@ -97,8 +97,8 @@ where
                 if let Some(cells) = &row.cells {
                     table.row(cells)?;
                 }
-                let is_passed = matches!(row.outcome, RowOutcome::Known | RowOutcome::Elsewhere);
-                if row.cells.is_some() || is_passed {
+                // As `count` counts.
+                if row.cells.is_some() || !matches!(row.outcome, RowOutcome::Unread(_)) {
                     progress.advance();
                 }
                 Ok(())
@@ -107,9 +107,10 @@ where
         Ok(written)
     }
 
-    /// Whether a file in a format that is not read gets a row.
+    /// Whether a file in a format that is not read gets a row: also where the table had one that was removed.
     fn lists(&self, unread: &Path) -> bool {
-        self.lists_unread && !self.done.has_row(unread)
+        let is_asked = self.lists_unread || self.done.lost_row(unread);
+        is_asked && !self.done.has_row(unread)
     }
 
     /// Returns the function with which one thread handles the items of the walk.
@@ -169,7 +170,9 @@ where
         }
         // A file that cannot be read is read again for its reason.
         let content = content_of(path, self.limits).ok()?;
-        if self.earlier.is_some_and(|earlier| earlier.has(content)) {
+        let is_known = self.earlier.is_some_and(|earlier| earlier.has(content));
+        // A row that was removed for a new one gets it, whatever other tables have.
+        if is_known && !self.done.lost_row(path) {
             return Some(RowOutcome::Known);
         }
         let found = self.cache?.get(content)?;
@@ -181,6 +184,7 @@ where
     fn finish(&self, path: PathBuf, outcome: RowOutcome, whose: &RowPseudonyms) -> FinishedRow {
         let has_row = match outcome {
             RowOutcome::Unread(_) => self.lists(&path),
+            RowOutcome::Problem(_) => !self.done.has_row(&path),
             RowOutcome::Known | RowOutcome::Elsewhere => false,
             _ => true,
         };
