@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::line::LogLine;
@@ -19,11 +20,9 @@ pub struct Pending {
     open: Open,
     /// Opened again after an error: the disk may be back, or the file may have been replaced.
     store: Option<Store>,
-    waiting: VecDeque<LogLine>,
+    waiting: VecDeque<WaitingReview>,
     /// The reviews that this session has written. They are written again if the store is moved or removed.
     written: Vec<LogLine>,
-    /// Number of written reviews that wait again and were not reported yet.
-    again: usize,
     /// Files of earlier sessions, and the tokens of their reviews that are not in the log yet.
     taken_up: Vec<(PathBuf, HashSet<String>)>,
     /// The file of this session's reviews, if there is one.
@@ -32,6 +31,28 @@ pub struct Pending {
 }
 
 type Open = Box<dyn Fn(&Wait) -> Result<Store, StoreError> + Send>;
+
+/// An image on the screen: its path there, and its content.
+pub type ShownImage = (Arc<Path>, ContentId);
+
+/// A review on its way into the log, and the image on the screen that it is reported for. They stay together, so that
+/// no opinion is reported for another image.
+struct WaitingReview {
+    line: LogLine,
+    /// `None` for a review of an earlier session, and for one that was reported before.
+    shown: Option<ShownImage>,
+}
+
+/// A review that is in the log now.
+#[derive(Debug)]
+pub struct WrittenReview {
+    /// Its row, and the opinion there.
+    pub merged: Merged,
+    /// The reader whose opinion it is: reviews that waited in a file may be of other readers than this session's.
+    pub reviewer: String,
+    /// The image on the screen that it has to be reported for, if any.
+    pub shown: Option<ShownImage>,
+}
 
 /// Reviews that earlier sessions could not write.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,7 +94,6 @@ impl Pending {
             open,
             waiting: VecDeque::new(),
             written: Vec::new(),
-            again: 0,
             taken_up: Vec::new(),
             saved: None,
             wait: Wait::default(),
@@ -94,9 +114,10 @@ impl Pending {
         &self.wait
     }
 
-    /// Appends a review to those that wait.
-    pub fn push(&mut self, entry: &ReviewEntry) {
-        self.waiting.push_back(LogLine::from(entry));
+    /// Appends a review to those that wait. It is reported for `shown` once it is written.
+    pub fn push(&mut self, entry: &ReviewEntry, shown: Option<ShownImage>) {
+        let line = LogLine::from(entry);
+        self.waiting.push_back(WaitingReview { line, shown });
     }
 
     /// Number of reviews that are not on the disk.
@@ -114,7 +135,10 @@ impl Pending {
                     taken_up.count += lines.len();
                     let tokens = lines.iter().map(|line| line.token.clone()).collect();
                     self.taken_up.push((found.file, tokens));
-                    self.waiting.extend(lines);
+                    let unseen = lines
+                        .into_iter()
+                        .map(|line| WaitingReview { line, shown: None });
+                    self.waiting.extend(unseen);
                 }
                 Err(reason) => {
                     let file = found.file.display();
@@ -129,22 +153,28 @@ impl Pending {
     ///
     /// # Errors
     /// If it cannot be written. It goes on waiting then.
-    pub fn write_next(&mut self) -> Option<Result<Merged, StoreError>> {
+    pub fn write_next(&mut self) -> Option<Result<WrittenReview, StoreError>> {
         // It stays in the queue until it is written, so that a panic does not lose it.
-        let line = self.waiting.front()?.clone();
+        let line = self.waiting.front()?.line.clone();
         let written = self.write(&line);
         match &written {
-            Ok(_) => {
-                self.waiting.pop_front();
-                self.note_written(&line.token);
-                self.written.push(line);
-            }
+            Ok(_) => {}
             // A locked store is still there. To open it again would check the whole file.
             Err(StoreError::Busy { .. }) => {}
             Err(StoreError::Moved { .. }) => self.begin_again(),
             Err(_) => self.store = None,
         }
-        Some(written)
+        Some(written.map(|merged| {
+            let shown = self.waiting.pop_front().and_then(|first| first.shown);
+            let reviewer = line.reviewer.clone();
+            self.note_written(&line.token);
+            self.written.push(line);
+            WrittenReview {
+                merged,
+                reviewer,
+                shown,
+            }
+        }))
     }
 
     /// The open store no longer has its name. Its write-ahead log goes into its file, at the file's new place,
@@ -154,15 +184,9 @@ impl Pending {
         if let Some(store) = self.store.take() {
             store.close();
         }
-        self.again += self.written.len();
         for line in self.written.drain(..).rev() {
-            self.waiting.push_front(line);
+            self.waiting.push_front(WaitingReview { line, shown: None });
         }
-    }
-
-    /// Number of acknowledged reviews that wait again since the last call. They wait before all others.
-    pub(super) fn take_again(&mut self) -> usize {
-        std::mem::take(&mut self.again)
     }
 
     /// Removes files whose reviews are all written. A file that cannot be removed is read again by the next
@@ -188,7 +212,8 @@ impl Pending {
     /// # Errors
     /// If it cannot be written.
     pub fn save(&mut self, session: &str) -> io::Result<Option<&Path>> {
-        let mut lines = self.waiting.iter().filter(|line| !line.is_late).peekable();
+        let lines = self.waiting.iter().map(|waiting| &waiting.line);
+        let mut lines = lines.filter(|line| !line.is_late).peekable();
         if lines.peek().is_some() {
             self.saved = Some(rescue::save(&self.path, session, lines)?);
         }

@@ -33,6 +33,9 @@ pub struct ObjectRun<'a> {
     problems: usize,
 }
 
+/// Why a film has no result that its header is not of any more.
+const REPLACED: &str = "it was replaced by another file after its header was read";
+
 /// What became of a study.
 #[derive(Default)]
 pub struct StudyObjects {
@@ -104,7 +107,8 @@ impl<'a> ObjectRun<'a> {
         })
     }
 
-    /// Opens every film, and makes the objects of each study of what `look` saw.
+    /// Opens every film, and makes the objects of each study of what `look` saw. A film that was replaced after its
+    /// header was read has failed: its picture may be of another patient than the header.
     ///
     /// # Errors
     /// If an object cannot be written.
@@ -133,11 +137,18 @@ impl<'a> ObjectRun<'a> {
                 }
             },
             || {
-                let mut read = guarded(&open, &look);
+                let mut read = guarded(&open, |path: &Path, radiograph: &Radiograph| {
+                    Ok((radiograph.content, look(path, radiograph)?))
+                });
                 let make = &make;
                 move |study: Study| {
                     let films = study.films.into_iter().map(|film| {
-                        let seen = read(&film.path);
+                        let seen = read(&film.path).and_then(|(content, seen)| {
+                            let is_same = content == film.header.content;
+                            is_same
+                                .then_some(seen)
+                                .ok_or_else(|| Failure::Failed(REPLACED.to_owned()))
+                        });
                         (film, seen)
                     });
                     make(films.collect())
@@ -228,35 +239,82 @@ impl WrittenObjects {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::cli::ColorWhen;
     use crate::imaging::DecodeLimits;
     use crate::inference::Compute;
 
-    #[test]
-    fn after_a_signal_no_object_of_some_of_the_films_is_written() {
-        let place = tempfile::tempdir().unwrap();
-        let films = place.path().join("films");
-        fs::create_dir(&films).unwrap();
-        let context = CommandContext {
+    fn context() -> CommandContext {
+        CommandContext {
             limits: DecodeLimits::default(),
             compute: Compute::default(),
             model: None,
             store: None,
             colour: ColorWhen::Never,
+        }
+    }
+
+    fn arguments(films: &Path, output: &Path) -> ObjectArguments {
+        ObjectArguments {
+            paths: vec![films.to_owned()],
+            output: output.to_owned(),
+            force: false,
+            with_patient: false,
+            pseudonym_key: None,
+            keep_uids: false,
+            uid_root: None,
+            store: None,
+        }
+    }
+
+    /// The next patient's film comes under the same name after the headers were read.
+    #[test]
+    fn a_film_that_was_replaced_after_its_header_was_read_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let films = place.path().join("films");
+        fs::create_dir(&films).unwrap();
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+        let put = |name: &str, sample: &str| fs::copy(samples.join(sample), films.join(name));
+        put("kept.dcm", "clear_16bit.dcm").unwrap();
+        put("replaced.dcm", "pneumonia_12bit_mono1.dcm").unwrap();
+        let context = context();
+        let arguments = arguments(&films, &place.path().join("out"));
+        let run = ObjectRun::begin(&arguments, &context, None).unwrap();
+        assert_eq!(run.studies.len(), 2);
+        put("replaced.dcm", "covid_like_ap.dcm").unwrap();
+        let seen = Mutex::new(Vec::new());
+        let look = |_: &Path, radiograph: &Radiograph| Ok(radiograph.content);
+        run.films(None, look, |films| {
+            let mut all = seen.lock().unwrap();
+            all.extend(films.into_iter().map(|(film, content)| {
+                let name = film.path.file_name().unwrap().to_owned();
+                (name, film.header.content, content)
+            }));
+            StudyObjects::default()
+        })
+        .unwrap();
+        let mut seen = seen.into_inner().unwrap();
+        seen.sort_by(|one, other| one.0.cmp(&other.0));
+        let [(_, header, content), (_, _, replaced)] = &seen[..] else {
+            panic!("{seen:?}");
         };
+        assert_eq!(content.as_ref(), Ok(header));
+        let Err(Failure::Failed(reason)) = replaced else {
+            panic!("{replaced:?}");
+        };
+        assert!(reason.contains("replaced"), "{reason}");
+    }
+
+    #[test]
+    fn after_a_signal_no_object_of_some_of_the_films_is_written() {
+        let place = tempfile::tempdir().unwrap();
+        let films = place.path().join("films");
+        fs::create_dir(&films).unwrap();
+        let context = context();
         for (is_stopped, written) in [(false, 1), (true, 0)] {
-            let arguments = ObjectArguments {
-                paths: vec![films.clone()],
-                output: place.path().join(written.to_string()),
-                force: false,
-                with_patient: false,
-                pseudonym_key: None,
-                keep_uids: false,
-                uid_root: None,
-                store: None,
-            };
+            let arguments = arguments(&films, &place.path().join(written.to_string()));
             let run = ObjectRun::begin(&arguments, &context, None).unwrap();
             run.signals.stop().store(is_stopped, Ordering::Relaxed);
             let mut done = StudyObjects::default();

@@ -1,23 +1,30 @@
 //! The folder of results: `report.json`, `report.csv`, `predictions.csv`, `plots/*.svg`. Only their owner
 //! may read them.
 
-use std::fs::{DirBuilder, File, Permissions};
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
 use super::Usage;
-use crate::commands::shared::output_file::{ALREADY_EXISTS, OutputFile, owner_only, write_whole};
+use crate::commands::shared::output_file::{
+    ALREADY_EXISTS, OutputFile, owner_only, refuse_to_replace, write_whole,
+};
 use crate::domain::{ModelCard, Prediction, Prevalences};
 use crate::evaluation::measure::PlotPanel;
 use crate::evaluation::plots;
 use crate::evaluation::report::{Compared, Estimate, EvaluationReport, Interval};
 use crate::export::{self, Cell, RowOf, TableFormat, TableWriter, path_text};
 
-/// The files that an earlier run leaves.
-const RESULTS: [&str; 3] = ["report.json", "report.csv", "predictions.csv"];
+/// The table that a run writes first.
+const PREDICTIONS: &str = "predictions.csv";
+/// What it makes of all of its answers, beside the plots.
+const REPORTS: [&str; 2] = ["report.json", "report.csv"];
+/// The folder of the plots.
+const PLOTS: &str = "plots";
 
 /// The columns of `report.csv`.
 const COLUMNS: [&str; 14] = [
@@ -41,7 +48,11 @@ const COLUMNS: [&str; 14] = [
 const DECIMALS: usize = 6;
 
 /// The folder of `-o`.
-pub struct ResultsFolder(PathBuf);
+pub struct ResultsFolder {
+    path: PathBuf,
+    /// Whether results may be replaced.
+    force: bool,
+}
 
 impl ResultsFolder {
     /// Makes the folder, if it does not exist, before an hour of work and not after it.
@@ -49,8 +60,14 @@ impl ResultsFolder {
     /// # Errors
     /// [`Usage`], if it cannot be made or written, or has results that may not be replaced.
     pub fn make(path: &Path, force: bool) -> Result<Self> {
-        let results = RESULTS.map(|name| path.join(name));
-        if let Some(there) = results.iter().find(|file| file.symlink_metadata().is_ok())
+        let folder = ResultsFolder {
+            path: path.to_owned(),
+            force,
+        };
+        let mut there = folder.reports();
+        there.push(path.join(PREDICTIONS));
+        there.retain(|file| file.symlink_metadata().is_ok());
+        if let Some(there) = there.first()
             && !force
         {
             return Err(Usage::error(format!(
@@ -59,29 +76,44 @@ impl ResultsFolder {
                 path_text(there)
             )));
         }
-        for folder in [path, &path.join("plots")] {
+        for folder in [path, &path.join(PLOTS)] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
             made.map_err(|error| {
                 Usage::error(format!("-o {}: {}", path_text(path), error.kind()))
             })?;
         }
-        let probed = OutputFile::beside(&results[0]);
+        let probed = OutputFile::beside(&path.join(PREDICTIONS));
         probed
             .map_err(|error| Usage::error(format!("-o {}: {}", path_text(path), error.kind())))?;
-        Ok(ResultsFolder(path.to_owned()))
+        Ok(folder)
+    }
+
+    /// The reports and plots that are there, or may be.
+    fn reports(&self) -> Vec<PathBuf> {
+        let mut reports = REPORTS.map(|name| self.path.join(name)).to_vec();
+        let plots = fs::read_dir(self.path.join(PLOTS)).into_iter().flatten();
+        let plots = plots.flatten().filter(|plot| is_plot(&plot.file_name()));
+        reports.extend(plots.map(|plot| plot.path()));
+        reports
     }
 
     /// Begins the table of the predictions, which `--predictions` can read. It grows with each image, so
-    /// that an interrupted run leaves the images read so far.
+    /// that an interrupted run leaves the images read so far. Reports and plots of an earlier table go first: they would
+    /// pass for those of this one.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// [`Usage`], if one has come since the folder was made, and may not be replaced; or if it cannot be written.
     pub fn predictions(&self, card: &ModelCard) -> Result<PredictionsFile> {
-        let path = self.0.join("predictions.csv");
-        let file = owner_only().create(true).truncate(true).open(&path);
+        let path = self.path.join(PREDICTIONS);
+        refuse_to_replace(&path, self.force)?;
+        if self.force {
+            let mut earlier = self.reports();
+            earlier.push(path.clone());
+            remove(&earlier)?;
+        }
+        // A new file: a link that has come meanwhile is not followed.
+        let file = owner_only().create_new(true).open(&path);
         let file = file.with_context(|| format!("writing {}", path_text(&path)))?;
-        // An earlier file may have had other permissions.
-        file.set_permissions(Permissions::from_mode(0o600))?;
         let assumed = Prevalences::default();
         let columns = export::PredictionRows::new(TableFormat::Csv, card, &assumed).columns();
         let table = TableWriter::begin(file, TableFormat::Csv, columns);
@@ -95,13 +127,20 @@ impl ResultsFolder {
     pub fn write(&self, report: &EvaluationReport, panels: &[PlotPanel]) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
-        write_whole(&self.0.join("report.json"), &json, true)?;
+        write_whole(&self.path.join("report.json"), &json, self.force)?;
         self.csv(report).context("writing report.csv")?;
+        let mut surplus = self.reports();
+        surplus.retain(|file| !REPORTS.iter().any(|name| file.ends_with(name)));
         for (number, panel) in panels.iter().enumerate() {
-            let name = format!("plots/{}-{}.svg", number + 1, slug(panel.question.name()));
+            let name = format!("{PLOTS}/{}-{}.svg", number + 1, slug(panel.question.name()));
+            surplus.retain(|file| !file.ends_with(&name));
             // An error of a plot may not cross threads, so its text is kept.
             let svg = plots::page(panel).map_err(|error| anyhow!("drawing {name}: {error}"))?;
-            write_whole(&self.0.join(name), svg.as_bytes(), true)?;
+            write_whole(&self.path.join(name), svg.as_bytes(), self.force)?;
+        }
+        // A report about fewer questions has fewer plots.
+        if self.force {
+            remove(&surplus)?;
         }
         Ok(())
     }
@@ -117,8 +156,31 @@ impl ResultsFolder {
                 table.row(&row)?;
             }
         }
-        write_whole(&self.0.join("report.csv"), &table.finish()?, true)
+        write_whole(&self.path.join("report.csv"), &table.finish()?, self.force)
     }
+}
+
+/// Whether a file in the folder of plots has the name of one: a number, and the question in [`slug`]'s characters.
+fn is_plot(name: &OsStr) -> bool {
+    let stem = name.to_str().and_then(|name| name.strip_suffix(".svg"));
+    let parts = stem.and_then(|stem| stem.split_once('-'));
+    parts.is_some_and(|(number, question)| {
+        let is_slug = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        number.parse::<usize>().is_ok() && question.chars().all(is_slug)
+    })
+}
+
+/// Removes files, some of which may not be there. A link is removed itself.
+fn remove(files: &[PathBuf]) -> Result<()> {
+    for file in files {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("removing {}", path_text(file)));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The table of predictions, written as the images are read.
@@ -225,4 +287,93 @@ fn slug(name: &str) -> String {
         }
     }
     slug.trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+    use crate::evaluation::report::ReportScope;
+
+    fn report() -> EvaluationReport {
+        EvaluationReport {
+            about: ReportScope::default(),
+            figures: Vec::new(),
+            comparisons: Vec::new(),
+        }
+    }
+
+    fn text(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn plots_alone_are_results_that_only_force_replaces() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join("plots")).unwrap();
+        let plot = place.path().join("plots/1-pneumonia.svg");
+        fs::write(place.path().join("plots/notes.txt"), "mine").unwrap();
+        assert!(ResultsFolder::make(place.path(), false).is_ok());
+        fs::write(&plot, "theirs").unwrap();
+        let refused = ResultsFolder::make(place.path(), false).err().unwrap();
+        assert!(refused.is::<Usage>());
+        assert!(refused.to_string().ends_with(ALREADY_EXISTS), "{refused}");
+        assert_eq!(text(&plot), "theirs");
+    }
+
+    /// The check was hours ago.
+    #[test]
+    fn what_came_meanwhile_stays_and_no_link_is_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = ResultsFolder::make(place.path(), false).unwrap();
+        let theirs = place.path().join("report.json");
+        fs::write(&theirs, "theirs").unwrap();
+        assert!(folder.write(&report(), &[]).is_err());
+        assert_eq!(text(&theirs), "theirs");
+
+        let precious = place.path().join("precious");
+        let table = place.path().join("predictions.csv");
+        fs::write(&precious, "precious").unwrap();
+        symlink(&precious, &table).unwrap();
+        let card = ModelCard::default();
+        assert!(folder.predictions(&card).is_err());
+        assert_eq!(text(&precious), "precious");
+        let folder = ResultsFolder::make(place.path(), true).unwrap();
+        drop(folder.predictions(&card).unwrap());
+        assert_eq!(text(&precious), "precious");
+        assert!(table.symlink_metadata().unwrap().is_file());
+        let mode = fs::metadata(&table).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// An interrupted run would leave them beside a table that they are not of.
+    #[test]
+    fn new_predictions_leave_no_report_and_no_plot_of_the_earlier_ones() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = ResultsFolder::make(place.path(), false).unwrap();
+        drop(folder.predictions(&ModelCard::default()).unwrap());
+        folder.write(&report(), &[]).unwrap();
+        let plots = place.path().join("plots");
+        fs::write(plots.join("2-viral.svg"), "an earlier plot").unwrap();
+        fs::write(plots.join("notes.txt"), "mine").unwrap();
+        let folder = ResultsFolder::make(place.path(), true).unwrap();
+        assert!(
+            place.path().join("report.json").exists(),
+            "nothing is new yet"
+        );
+        drop(folder.predictions(&ModelCard::default()).unwrap());
+        let names = |folder: &Path| {
+            let entries = fs::read_dir(folder).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(place.path()), ["plots", "predictions.csv"]);
+        assert_eq!(names(&plots), ["notes.txt"]);
+        // A table that was given is measured: its report replaces the plots too.
+        fs::write(plots.join("2-viral.svg"), "an earlier plot").unwrap();
+        folder.write(&report(), &[]).unwrap();
+        assert_eq!(names(&plots), ["notes.txt"]);
+    }
 }

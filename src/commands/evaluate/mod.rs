@@ -190,10 +190,10 @@ fn conclude(
         figures: measured.figures,
         comparisons: measured.comparisons,
     };
-    if let Some(folder) = folder {
-        folder.write(&report, &measured.panels)?;
-    }
+    let written = folder.map_or(Ok(()), |folder| folder.write(&report, &measured.panels));
+    // Hours of work are not lost on a folder that cannot be written any more.
     print(&Printable::page(&tables::terminal(&report)))?;
+    written?;
     Ok(if failed > 0 {
         ExitCode::from(SOME_FAILED)
     } else {

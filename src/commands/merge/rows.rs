@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,13 +50,18 @@ impl RowMerge<'_> {
         let mut runs = Vec::new();
         for (number, part) in self.parts.iter().enumerate() {
             if part.is_sorted {
-                runs.extend(self.run(part.rows().with_context(|| path_text(&part.path))?, number)?);
+                let rows = part.rows().with_context(|| path_text(&part.path))?;
+                runs.extend(self.run(rows, RowParts::One(number))?);
             } else {
                 runs.extend(self.sorted_runs(part, number)?);
             }
             if runs.len() > FILES {
                 runs = self.joined(runs)?.into_iter().collect();
             }
+        }
+        // A signal ends each of these steps early: some of the rows, or all, are in no run then.
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(false);
         }
         let mut last: Option<(String, usize)> = None;
         self.merged(runs, |run| {
@@ -66,9 +71,9 @@ impl RowMerge<'_> {
                     Some((path, part)) => {
                         path.clear();
                         path.push_str(&run.row[0]);
-                        *part = run.part;
+                        *part = run.part();
                     }
-                    None => last = Some((run.row[0].to_owned(), run.part)),
+                    None => last = Some((run.row[0].to_owned(), run.part())),
                 }
             }
             Ok(table.row(&run.row, &run.line)?)
@@ -109,11 +114,18 @@ impl RowMerge<'_> {
         Ok(true)
     }
 
-    /// The same rows as one run in a temporary file.
+    /// The same rows as one run in a temporary file, and their parts in another.
     fn joined(&self, runs: Vec<SortedRun>) -> Result<Option<SortedRun>> {
         let mut run = self.temporary()?;
-        self.merged(runs, |one| Ok(run.row(&one.row, &one.line)?))?;
-        self.reread(run, 0)
+        let mut parts = BufWriter::with_capacity(BUFFER, self.temporary_file()?);
+        self.merged(runs, |one| {
+            parts.write_all(&one.part().to_le_bytes())?;
+            Ok(run.row(&one.row, &one.line)?)
+        })?;
+        let mut parts = parts.into_inner().map_err(|error| error.into_error())?;
+        parts.seek(SeekFrom::Start(0))?;
+        let parts = BufReader::with_capacity(BUFFER, parts);
+        self.reread(run, RowParts::Each { parts, now: 0 })
     }
 
     /// The rows of a part as sorted runs in temporary files.
@@ -131,7 +143,7 @@ impl RowMerge<'_> {
                 for (_, row, line) in held.drain(..) {
                     run.row(&row, &line)?;
                 }
-                runs.extend(self.reread(run, number)?);
+                runs.extend(self.reread(run, RowParts::One(number))?);
                 bytes = 0;
             }
             if !is_there || self.stop.load(Ordering::Relaxed) {
@@ -159,28 +171,36 @@ impl RowMerge<'_> {
     }
 
     /// A file without a name, which only this user may read and which goes away with the process.
-    fn temporary(&self) -> Result<FlatWriter<BufWriter<File>>> {
+    fn temporary_file(&self) -> Result<File> {
         let folder = self.beside.parent();
         let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        let out = BufWriter::with_capacity(BUFFER, file);
+        Ok(tempfile::tempfile_in(folder.unwrap_or(Path::new(".")))?)
+    }
+
+    /// A table in such a file.
+    fn temporary(&self) -> Result<FlatWriter<BufWriter<File>>> {
+        let out = BufWriter::with_capacity(BUFFER, self.temporary_file()?);
         Ok(FlatWriter::begin(out, self.between(), self.columns())?)
     }
 
-    fn reread(&self, run: FlatWriter<BufWriter<File>>, part: usize) -> Result<Option<SortedRun>> {
+    fn reread(
+        &self,
+        run: FlatWriter<BufWriter<File>>,
+        parts: RowParts,
+    ) -> Result<Option<SortedRun>> {
         let file = run.finish()?.into_inner();
         let mut file = file.map_err(|error| error.into_error())?;
         file.seek(SeekFrom::Start(0))?;
         let from = Box::new(BufReader::with_capacity(BUFFER, file));
         let rows = FlatReader::new(self.between(), from, self.columns())?;
-        self.run(rows, part)
+        self.run(rows, parts)
     }
 
     /// A run at its first row; `None` if it has none.
-    fn run(&self, rows: FlatReader, part: usize) -> Result<Option<SortedRun>> {
+    fn run(&self, rows: FlatReader, parts: RowParts) -> Result<Option<SortedRun>> {
         let mut run = SortedRun {
             rows,
-            part,
+            parts,
             row: FlatRow::new(),
             line: Vec::new(),
             key: self
@@ -192,12 +212,12 @@ impl RowMerge<'_> {
 
     fn refuse_twice(&self, last: Option<&(String, usize)>, run: &SortedRun) -> Result<()> {
         match last {
-            Some((path, part)) if *path == run.row[0] && *part != run.part => {
-                let part = |at: usize| path_text(&self.parts[at].path);
+            Some((path, part)) if *path == run.row[0] && *part != run.part() => {
+                let name = |at: usize| path_text(&self.parts[at].path);
                 Err(Usage::error(format!(
                     "{path} is in two parts: {} and {}",
-                    part(*last.map_or(&0, |(_, part)| part)),
-                    part(run.part)
+                    name(*part),
+                    name(run.part())
                 )))
             }
             _ => Ok(()),
@@ -205,11 +225,18 @@ impl RowMerge<'_> {
     }
 }
 
+/// The parts that the rows of a run are from, by their places among the parts.
+enum RowParts {
+    /// All from one.
+    One(usize),
+    /// A number for each row, and that of the row that is held.
+    Each { parts: BufReader<File>, now: usize },
+}
+
 /// Rows in order, of which one is held.
 struct SortedRun {
     rows: FlatReader,
-    /// The part that they are from.
-    part: usize,
+    parts: RowParts,
     row: FlatRow,
     line: Vec<u8>,
     key: SortKey,
@@ -221,15 +248,27 @@ impl SortedRun {
         let is_there = self.rows.next(&mut self.row, &mut self.line)?;
         if is_there {
             self.key = order.key(&self.row);
+            if let RowParts::Each { parts, now } = &mut self.parts {
+                let mut number = [0; size_of::<usize>()];
+                parts.read_exact(&mut number)?;
+                *now = usize::from_le_bytes(number);
+            }
         }
         Ok(is_there)
+    }
+
+    /// The part that the held row is from.
+    fn part(&self) -> usize {
+        match self.parts {
+            RowParts::One(part) | RowParts::Each { now: part, .. } => part,
+        }
     }
 }
 
 impl Ord for SortedRun {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let by_key = self.key.cmp(&other.key);
-        by_key.then(self.part.cmp(&other.part))
+        by_key.then(self.part().cmp(&other.part()))
     }
 }
 
@@ -246,3 +285,122 @@ impl PartialEq for SortedRun {
 }
 
 impl Eq for SortedRun {}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use serde_json::Value;
+
+    use super::super::parts::{FoundPart, find};
+    use super::*;
+    use crate::commands::shared::shard::part::{PartEnd, RunDescription, content_of_rows};
+
+    fn about(of: u32) -> RunDescription {
+        RunDescription {
+            of,
+            unit: "image".to_owned(),
+            cxr: String::new(),
+            model: String::new(),
+            model_sha256: String::new(),
+            preprocess: String::new(),
+            precision: String::new(),
+            card_digest: String::new(),
+            prevalence: String::new(),
+            pseudonym_key: None,
+            operating_points: Value::Null,
+            columns: vec!["path".to_owned(), "status".to_owned()],
+            roots: Vec::new(),
+            roots_sha256: String::new(),
+        }
+    }
+
+    /// Checked parts of one run, with rows of these paths.
+    fn parts(folder: &Path, paths: &[&[String]], order: &RowOrder) -> Vec<WholePart> {
+        let of = paths.len() as u32;
+        let numbered = paths.iter().zip(1..);
+        let part = |(paths, shard): (&&[String], u32)| {
+            let path = folder.join(format!("{shard}.csv"));
+            let rows: String = paths.iter().map(|path| format!("{path},ok\n")).collect();
+            std::fs::write(&path, format!("path,status\n{rows}")).unwrap();
+            let mut file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .open(&path)
+                .unwrap();
+            let content = content_of_rows(&file, TableFormat::Csv).unwrap();
+            let end = PartEnd::new(about(of), shard, content);
+            let line = end.line(TableFormat::Csv);
+            file.write_all(line.as_bytes()).unwrap();
+            let FoundPart::Whole(mut part) = find(&path).unwrap() else {
+                panic!("{shard} is not whole");
+            };
+            let stop = AtomicBool::new(false);
+            assert_eq!(part.check(order, &stop).unwrap(), None);
+            *part
+        };
+        numbered.map(part).collect()
+    }
+
+    fn merged(folder: &Path, paths: &[&[String]], stop: bool) -> (Result<bool>, String) {
+        let about = about(paths.len() as u32);
+        let order = RowOrder::new("path", false, &about).unwrap();
+        let parts = parts(folder, paths, &order);
+        let merge = RowMerge {
+            parts: &parts,
+            order: &order,
+            format: TableFormat::Csv,
+            beside: &folder.join("all.csv"),
+            stop: &AtomicBool::new(stop),
+        };
+        let mut table = FlatWriter::begin(Vec::new(), TableFormat::Csv, &about.columns).unwrap();
+        let written = merge.write(&mut table);
+        let text = String::from_utf8(table.finish().unwrap()).unwrap();
+        (written, text)
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    /// A signal between the check of the parts and their first row.
+    #[test]
+    fn a_stopped_merge_is_never_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        for rows in [["b.png", "a.png"], ["a.png", "b.png"]] {
+            let rows = words(&rows);
+            let (written, text) = merged(folder.path(), &[&rows], false);
+            assert!(written.unwrap());
+            assert_eq!(text, "path,status\na.png,ok\nb.png,ok\n");
+            let (written, _) = merged(folder.path(), &[&rows], true);
+            assert!(!written.unwrap(), "{rows:?}");
+        }
+    }
+
+    /// More parts than files are read at once.
+    #[test]
+    fn an_image_in_two_of_many_parts_is_refused_with_both_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = FILES + 10;
+        let mut rows: Vec<Vec<String>> = (0..count)
+            .map(|number| vec![format!("{number:04}.png")])
+            .collect();
+        fn all(rows: &[Vec<String>]) -> Vec<&[String]> {
+            rows.iter().map(Vec::as_slice).collect()
+        }
+        let (written, text) = merged(folder.path(), &all(&rows), false);
+        assert!(written.unwrap());
+        assert_eq!(text.lines().count(), count + 1);
+        for (one, other) in [(100, 200), (100, count - 1), (count - 2, count - 1)] {
+            let twice = rows[one].clone();
+            let kept = std::mem::replace(&mut rows[other], twice);
+            let (written, _) = merged(folder.path(), &all(&rows), false);
+            let refusal = written.unwrap_err().to_string();
+            for number in [one, other] {
+                let name = format!("/{}.csv", number + 1);
+                assert!(refusal.contains(&name), "{refusal}: {name}");
+            }
+            rows[other] = kept;
+        }
+    }
+}

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::mode::WriteMode;
+use super::selection::Selection;
 use crate::commands::shared::batch::{EarlierRows, Progress};
 use crate::domain::ContentId;
 use crate::export::{CONTENT, Record, path_of};
-use crate::imaging::{DecodeLimits, content_of};
+use crate::imaging::{DecodeLimits, Sighting, content_of, sight};
 use crate::library::{WalkItem, real, scan};
 use crate::sources::is_remote;
 
@@ -19,6 +20,8 @@ use crate::sources::is_remote;
 pub struct Done {
     /// Paths as the walk spells them, which is the same in every walk of one run.
     paths: HashSet<PathBuf>,
+    /// Such paths whose rows are removed, for new ones.
+    lost: HashSet<PathBuf>,
     /// The rows that the table had, for the summary.
     pub before: EarlierRows,
     /// Files that have changed since, but whose rows stay because this mode removes none.
@@ -38,6 +41,11 @@ impl Done {
     /// Whether a file has a row that stays.
     pub fn has_row(&self, path: &Path) -> bool {
         self.paths.contains(path)
+    }
+
+    /// Whether a file had a row that is removed. A new one must take its place, so that no row goes without another.
+    pub fn lost_row(&self, path: &Path) -> bool {
+        self.lost.contains(path)
     }
 }
 
@@ -65,7 +73,9 @@ impl Folders {
 
 /// The settings for the check whether files have changed since their rows were made.
 pub struct Check<'a> {
-    pub roots: &'a [PathBuf],
+    pub selection: &'a Selection<'a>,
+    /// Whether files in formats that are not read get rows.
+    pub lists_unread: bool,
     pub threads: usize,
     /// Whether to show a progress bar.
     pub shown: bool,
@@ -78,8 +88,16 @@ pub struct Check<'a> {
 enum RowAnswer {
     /// An answer, with the content that it is for, if the row names it.
     Answer(Option<ContentId>),
-    /// The file could not be read, or has a format that is not read.
+    /// The file could not be read.
     Error,
+    /// The file has a format that is not read.
+    Unread,
+}
+
+/// An item of the walk that the table has rows for.
+struct AskedItem<'a> {
+    found: WalkItem,
+    rows: &'a [u32],
 }
 
 /// The rows of a table, numbered in their order.
@@ -104,7 +122,8 @@ impl DoneRows {
     /// Adds the next row.
     pub fn add(&mut self, row: &Record) {
         let answer = match row.value("status") {
-            Some("error" | "unread") | None => RowAnswer::Error,
+            Some("error") | None => RowAnswer::Error,
+            Some("unread") => RowAnswer::Unread,
             Some(_) => RowAnswer::Answer(row.value(CONTENT).and_then(|text| text.parse().ok())),
         };
         self.without_content += usize::from(answer == RowAnswer::Answer(None));
@@ -121,28 +140,32 @@ impl DoneRows {
     /// Finds out which rows of the files of this run still hold; the rows of other files stay. `None`
     /// after a signal.
     pub fn checked(&self, mode: WriteMode, check: &Check) -> Option<Checked> {
-        let asked = self.asked(check.roots);
+        let (asked, solved) = self.asked(check.selection);
         let contents = self.contents(&asked, check)?;
         let mut checked = Checked::default();
+        if mode == WriteMode::Resume {
+            checked.dropped.extend(solved);
+        }
         let (mut is_changed, mut is_here) = (false, false);
-        for ((path, rows), content) in asked.iter().zip(contents) {
-            let holding = self.holding(rows, content);
+        for (AskedItem { found, rows }, content) in asked.iter().zip(contents) {
+            let path = found.path();
+            let keeps_unread = matches!(found, WalkItem::Unread { .. }) && !check.lists_unread;
+            let holding = self.holding(rows, content, keeps_unread);
             is_changed |= holding.is_none() && rows.iter().any(|row| self.is_relative_answer(*row));
             is_here |= self.is_recorded(rows, content);
-            let is_error = rows
-                .iter()
-                .all(|row| self.answers[*row as usize] == RowAnswer::Error);
+            let is_error = rows.iter().all(|row| !self.is_answer(*row));
             match (mode, holding) {
                 (WriteMode::Append, None) => {
                     checked.done.outdated += usize::from(!is_error);
-                    checked.done.paths.insert(path.clone());
+                    checked.done.paths.insert(path.to_owned());
                 }
                 (_, None) => {
                     checked.done.before.changed += usize::from(!is_error);
                     checked.dropped.extend(*rows);
+                    checked.done.lost.insert(path.to_owned());
                 }
                 (_, Some(stays)) => {
-                    checked.done.paths.insert(path.clone());
+                    checked.done.paths.insert(path.to_owned());
                     if mode == WriteMode::Resume {
                         // A second row of one image would count it twice.
                         checked
@@ -155,6 +178,10 @@ impl DoneRows {
         checked.done.before.kept = self.len() - checked.dropped.len();
         checked.is_elsewhere = is_changed && !is_here && !self.is_any_here(check)?;
         Some(checked)
+    }
+
+    fn is_answer(&self, row: u32) -> bool {
+        matches!(self.answers[row as usize], RowAnswer::Answer(_))
     }
 
     fn is_relative_answer(&self, row: u32) -> bool {
@@ -187,31 +214,43 @@ impl DoneRows {
         Some(false)
     }
 
-    /// The files of this run that have rows.
-    fn asked(&self, roots: &[PathBuf]) -> Vec<(PathBuf, &[u32])> {
+    /// The items of this run that have rows; and rows of problems that are solved: what they are about was walked, and
+    /// holds films itself.
+    fn asked(&self, selection: &Selection) -> (Vec<AskedItem<'_>>, Vec<u32>) {
         let (mut asked, mut folders) = (Vec::new(), Folders::default());
-        scan(roots, |found| {
-            if let WalkItem::Image(path) | WalkItem::Unread { path, .. } = found
-                && let Some(rows) = self.by_path.get(&folders.real(&path))
-            {
-                asked.push((path, &rows[..]));
+        let mut reported: HashSet<&Path> = HashSet::new();
+        scan(selection.roots, |found| {
+            let real = folders.real(found.path());
+            if let Some((path, rows)) = self.by_path.get_key_value(&real) {
+                reported.insert(path);
+                if selection.may_have(&found) {
+                    asked.push(AskedItem { found, rows });
+                }
             }
             ControlFlow::Continue(())
         });
-        asked
+        let is_error = |row: &u32| self.answers[*row as usize] == RowAnswer::Error;
+        let mut solved = Vec::new();
+        for (path, rows) in &self.by_path {
+            if rows.iter().all(is_error) && !reported.contains(path.as_path()) {
+                solved.push((path, rows));
+            }
+        }
+        if !solved.is_empty() {
+            let walked = WalkedRoots::of(selection.roots, &mut folders);
+            solved.retain(|(path, _)| walked.has_entered(path));
+        }
+        let solved = solved.into_iter().flat_map(|(_, rows)| rows);
+        (asked, solved.copied().collect())
     }
 
     /// The content of each file that has a row with a content; `None` for others, and if the file cannot
     /// be read. The whole is `None` after a signal. Films of a PACS are not fetched for this: under its
     /// address, an instance never changes.
-    fn contents(
-        &self,
-        asked: &[(PathBuf, &[u32])],
-        check: &Check,
-    ) -> Option<Vec<Option<ContentId>>> {
+    fn contents(&self, asked: &[AskedItem], check: &Check) -> Option<Vec<Option<ContentId>>> {
         let says = |row: &u32| matches!(self.answers[*row as usize], RowAnswer::Answer(Some(_)));
         let wanted: Vec<usize> = (0..asked.len())
-            .filter(|at| asked[*at].1.iter().any(says) && !is_remote(&asked[*at].0))
+            .filter(|at| asked[*at].rows.iter().any(says) && !is_remote(asked[*at].found.path()))
             .collect();
         let progress = Progress::new(check.shown, EarlierRows::default());
         progress.expect(wanted.len() as u64);
@@ -222,7 +261,8 @@ impl DoneRows {
                 let Some(at) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) else {
                     break;
                 };
-                found.push((*at, content_of(&asked[*at].0, check.limits).ok()));
+                let content = content_of(asked[*at].found.path(), check.limits);
+                found.push((*at, content.ok()));
                 progress.advance();
             }
             found
@@ -243,13 +283,50 @@ impl DoneRows {
     }
 
     /// The first row that is an answer for this content. A row without a content is believed, and so is
-    /// every row if the content of the file is not known.
-    fn holding(&self, rows: &[u32], content: Option<ContentId>) -> Option<u32> {
+    /// every row if the content of the file is not known. Where the file is in a format that is not read, and such files
+    /// get no rows in this run, a row that says so holds, too.
+    fn holding(&self, rows: &[u32], content: Option<ContentId>, keeps_unread: bool) -> Option<u32> {
         let holds = |row: &u32| match self.answers[*row as usize] {
             RowAnswer::Error => false,
+            RowAnswer::Unread => keeps_unread,
             RowAnswer::Answer(of) => of.is_none() || content.is_none() || of == content,
         };
         rows.iter().copied().find(holds)
+    }
+}
+
+/// An address as the problem of its server has it; another path as it is.
+fn without_query(root: &Path) -> &Path {
+    let address = root.to_str().filter(|_| is_remote(root));
+    let place = address.and_then(|address| address.split('?').next());
+    place.map_or(root, Path::new)
+}
+
+/// The files and folders that were given, after they were walked.
+struct WalkedRoots {
+    /// As rows are known.
+    named: HashSet<PathBuf>,
+    /// With all links resolved.
+    real: HashSet<PathBuf>,
+}
+
+impl WalkedRoots {
+    fn of(roots: &[PathBuf], folders: &mut Folders) -> Self {
+        WalkedRoots {
+            named: roots
+                .iter()
+                .map(|root| folders.real(without_query(root)))
+                .collect(),
+            real: roots.iter().filter_map(|root| real(root).ok()).collect(),
+        }
+    }
+
+    /// Whether the walk entered what is at a path that it did not report: it is a folder or an archive, and has no row
+    /// of its own.
+    fn has_entered(&self, path: &Path) -> bool {
+        let is_below = || path.ancestors().any(|folder| self.real.contains(folder));
+        let holds_films = || path.is_dir() || sight(path) == Sighting::Archive;
+        self.named.contains(path) || (is_below() && holds_films())
     }
 }
 

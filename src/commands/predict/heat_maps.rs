@@ -82,6 +82,24 @@ impl HeatMaps {
         }))
     }
 
+    /// Removes the heat map that an earlier run left under the name of that of this image, which is about to be read:
+    /// by now it may be another patient's, and get none.
+    ///
+    /// # Errors
+    /// A reason for the row of the image.
+    pub fn forget(&self, path: &Path) -> Result<(), String> {
+        if !self.replaces {
+            return Ok(());
+        }
+        let name = name_for(path);
+        match fs::remove_file(self.folder.join(&name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(clean(&format!(
+                "the earlier heat map {name} cannot be removed: {error}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the heat map of one image. A refused image has none.
     ///
     /// # Errors
@@ -114,7 +132,7 @@ fn refuse_to_replace(folder: &Path, selection: &Selection) -> Result<()> {
     }
     let mut there = 0;
     selection.walk(|found| {
-        if let WalkItem::Image(path) = found {
+        if let WalkItem::Image(path) | WalkItem::Unread { path, .. } = found {
             let map = folder.join(name_for(&path));
             let is_there = map.symlink_metadata().is_ok_and(|found| !found.is_dir());
             there += usize::from(is_there && selection.has(&path));
@@ -180,6 +198,7 @@ fn words(map: &HeatMap, prediction: &Prediction) -> Vec<(&'static str, String)> 
         ("Label", label),
         ("Range", format!("{range:.3}")),
         ("Opacity", format!("{DEFAULT_OPACITY}")),
+        ("Image-SHA256", prediction.content.to_string()),
         ("Model-SHA256", prediction.model_sha256.clone()),
         ("Preprocess", prediction.preprocess.clone()),
     ]

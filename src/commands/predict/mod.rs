@@ -114,7 +114,8 @@ fn predict(
     let signals = Signals::watch().context("watching for signals")?;
     let crew = Crew::new(arguments.jobs, context.compute);
     let check = Check {
-        roots: &roots,
+        selection: &selection,
+        lists_unread: arguments.list_unread,
         threads: crew.readers,
         shown: !arguments.quiet,
         limits,
@@ -153,6 +154,7 @@ fn predict(
         earlier: (!arguments.since.is_empty()).then_some(&earlier),
         cache: cache.as_ref(),
         pseudonyms: pseudonyms.as_ref(),
+        heat_maps: heat_maps.as_ref(),
         predictions: &predictions,
         assumed: &assumed,
         limits,

@@ -11,7 +11,7 @@ use crate::cli;
 use crate::commands::shared::batch::{ReadHeader, header_readers};
 use crate::commands::shared::pseudonym_key;
 use crate::dicom::{FilmOwner, PseudonymKey, UidRoot};
-use crate::domain::{Origin, Radiograph};
+use crate::domain::{Origin, Radiograph, SourceHeader};
 use crate::export::RowPseudonyms;
 use crate::imaging::DecodeLimits;
 
@@ -64,10 +64,16 @@ impl BatchPseudonyms {
                 return RowPseudonyms::default();
             }
             let read = header.get_or_insert_with(|| header_readers(&self.limits)());
-            read(path).map_or_else(
-                |_| RowPseudonyms::default(),
-                |header| self.whose(&FilmOwner::of_header(&header)),
-            )
+            // The file may have been replaced since, by a film of another patient.
+            let is_same = |header: &SourceHeader| {
+                outcome
+                    .content()
+                    .is_none_or(|content| content == header.content)
+            };
+            let header = read(path).ok().filter(is_same);
+            header.map_or_else(RowPseudonyms::default, |header| {
+                self.whose(&FilmOwner::of_header(&header))
+            })
         }
     }
 
@@ -81,5 +87,36 @@ impl BatchPseudonyms {
 
     fn opened(&self) -> MutexGuard<'_, HashMap<PathBuf, RowPseudonyms>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::imaging::content_of;
+
+    /// An answer of the cache, for a film that is replaced before its header is read.
+    #[test]
+    fn a_film_that_was_replaced_has_no_pseudonym() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+        let film = folder.path().join("film.dcm");
+        fs::copy(samples.join("pneumonia_12bit_mono1.dcm"), &film).unwrap();
+        let limits = DecodeLimits::default();
+        let pseudonyms = BatchPseudonyms {
+            key: PseudonymKey::new(&[7; 32]).unwrap(),
+            limits: limits.clone(),
+            opened: Mutex::default(),
+        };
+        let mut whose = pseudonyms.thread();
+        let skipped = RowOutcome::Skipped {
+            kind: "a report".to_owned(),
+            content: content_of(&film, &limits).unwrap(),
+        };
+        assert!(whose(&film, &skipped).study.is_some());
+        fs::copy(samples.join("covid_like_ap.dcm"), &film).unwrap();
+        assert_eq!(whose(&film, &skipped), RowPseudonyms::default());
     }
 }

@@ -65,6 +65,15 @@ impl RowOutcome {
         self
     }
 
+    /// The content of the file that the row is about, as far as it was read.
+    pub fn content(&self) -> Option<ContentId> {
+        match self {
+            RowOutcome::Read(prediction) => Some(prediction.content),
+            RowOutcome::Skipped { content, .. } => Some(*content),
+            _ => None,
+        }
+    }
+
     /// Whether the file may be a film with a header.
     pub fn is_of_film(&self) -> bool {
         !matches!(

@@ -8,12 +8,14 @@ use std::sync::atomic::AtomicBool;
 use super::cache::BatchCache;
 use super::done::Done;
 use super::earlier::EarlierContents;
+use super::heat_maps::HeatMaps;
 use super::pseudonyms::BatchPseudonyms;
 use super::row::{FinishedRow, RowOutcome};
 use super::selection::Selection;
 use super::unread::Unread;
 use crate::commands::shared::batch::{BatchScorer, Progress, StatusCounts, Workers, in_order};
 use crate::commands::shared::complain;
+use crate::commands::shared::shard::group::FilmGroup;
 use crate::commands::shared::shard::part::UnreadHeaders;
 use crate::domain::{Prevalences, Radiograph};
 use crate::export::{Cell, PredictionRows, RowPseudonyms, TableWriter, path_text};
@@ -29,6 +31,7 @@ pub struct PredictRun<'a, Open> {
     pub earlier: Option<&'a EarlierContents>,
     pub cache: Option<&'a BatchCache>,
     pub pseudonyms: Option<&'a BatchPseudonyms>,
+    pub heat_maps: Option<&'a HeatMaps>,
     pub predictions: &'a PredictionRows<'a>,
     pub assumed: &'a Prevalences,
     pub limits: &'a DecodeLimits,
@@ -94,8 +97,8 @@ where
                 if let Some(cells) = &row.cells {
                     table.row(cells)?;
                 }
-                let is_passed = matches!(row.outcome, RowOutcome::Known | RowOutcome::Elsewhere);
-                if row.cells.is_some() || is_passed {
+                // As `count` counts.
+                if row.cells.is_some() || !matches!(row.outcome, RowOutcome::Unread(_)) {
                     progress.advance();
                 }
                 Ok(())
@@ -104,35 +107,43 @@ where
         Ok(written)
     }
 
-    /// Whether a file in a format that is not read gets a row.
+    /// Whether a file in a format that is not read gets a row: also where the table had one that was removed.
     fn lists(&self, unread: &Path) -> bool {
-        self.lists_unread && !self.done.has_row(unread)
+        let is_asked = self.lists_unread || self.done.lost_row(unread);
+        is_asked && !self.done.has_row(unread)
     }
 
     /// Returns the function with which one thread handles the items of the walk.
     fn worker(&self) -> impl FnMut(WalkItem) -> FinishedRow {
         let mut read = self.reader.thread();
         let mut whose = self.pseudonyms.map(|all| all.thread());
-        let mut outcome = move |found: WalkItem| match found {
-            WalkItem::Problem { path, reason } => (path, RowOutcome::Problem(reason)),
-            WalkItem::Unread { path, format } => (path, RowOutcome::Unread(format)),
-            WalkItem::Image(path) => {
-                let outcome = self.known_answer(&path).unwrap_or_else(|| {
-                    RowOutcome::of(&path, read(&path), self.assumed, self.limits)
-                });
-                (path, outcome)
+        let mut outcome = move |found: &WalkItem| {
+            if let Err(reason) = self.forget_heat_map(found.path()) {
+                return RowOutcome::Failed(reason);
+            }
+            match found {
+                WalkItem::Problem { reason, .. } => RowOutcome::Problem(reason.clone()),
+                WalkItem::Unread { format, .. } => RowOutcome::Unread(*format),
+                WalkItem::Image(path) => self
+                    .known_answer(path)
+                    .unwrap_or_else(|| RowOutcome::of(path, read(path), self.assumed, self.limits)),
             }
         };
         move |found| {
             let group = self.selection.group(&found);
-            let (path, outcome) = if group
-                .as_ref()
-                .is_none_or(|group| self.selection.is_in_shard(group))
-            {
-                outcome(found)
+            let is_here = |group: &FilmGroup| self.selection.is_in_shard(group);
+            let outcome = if !group.as_ref().is_none_or(is_here) {
+                RowOutcome::Elsewhere
             } else {
-                (found.path().to_owned(), RowOutcome::Elsewhere)
+                match outcome(&found) {
+                    // Its numbers would stand under the study of the film before.
+                    read if read.is_of_film() && self.selection.group(&found) != group => {
+                        RowOutcome::Failed(REPLACED.to_owned())
+                    }
+                    read => read,
+                }
             };
+            let path = found.path().to_owned();
             let whose = whose.as_mut().map(|whose| whose(&path, &outcome));
             let mut row = self.finish(path, outcome, &whose.unwrap_or_default());
             let study = row.cells.as_mut().and_then(|cells| cells.last_mut());
@@ -146,6 +157,12 @@ where
         }
     }
 
+    /// Removes the heat map of an earlier film under the name of one that is read now. That of a row that stays, stays.
+    fn forget_heat_map(&self, path: &Path) -> Result<(), String> {
+        let maps = self.heat_maps.filter(|_| !self.done.has_row(path));
+        maps.map_or(Ok(()), |maps| maps.forget(path))
+    }
+
     /// What is known of the content of a file; `None` if it has to be scored.
     fn known_answer(&self, path: &Path) -> Option<RowOutcome> {
         if self.earlier.is_none() && self.cache.is_none() {
@@ -153,7 +170,9 @@ where
         }
         // A file that cannot be read is read again for its reason.
         let content = content_of(path, self.limits).ok()?;
-        if self.earlier.is_some_and(|earlier| earlier.has(content)) {
+        let is_known = self.earlier.is_some_and(|earlier| earlier.has(content));
+        // A row that was removed for a new one gets it, whatever other tables have.
+        if is_known && !self.done.lost_row(path) {
             return Some(RowOutcome::Known);
         }
         let found = self.cache?.get(content)?;
@@ -165,6 +184,7 @@ where
     fn finish(&self, path: PathBuf, outcome: RowOutcome, whose: &RowPseudonyms) -> FinishedRow {
         let has_row = match outcome {
             RowOutcome::Unread(_) => self.lists(&path),
+            RowOutcome::Problem(_) => !self.done.has_row(&path),
             RowOutcome::Known | RowOutcome::Elsewhere => false,
             _ => true,
         };
@@ -201,3 +221,6 @@ where
 const ROWS_AHEAD: usize = 256;
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
+
+/// Why a film has no numbers whose study is not known any more.
+const REPLACED: &str = "it was replaced by a film of another study while it was read";

@@ -47,7 +47,8 @@ impl<'a> Selection<'a> {
         });
     }
 
-    fn may_have(&self, found: &WalkItem) -> bool {
+    /// Whether an item of the walk may belong to this run; see [`Selection::walk`].
+    pub fn may_have(&self, found: &WalkItem) -> bool {
         let is_image = matches!(found, WalkItem::Image(_));
         match self.unit {
             Unit::Study if is_image => true,

@@ -72,6 +72,7 @@ fn a_panic_costs_one_row_and_its_place_is_kept() {
         earlier: None,
         cache: None,
         pseudonyms: None,
+        heat_maps: None,
         predictions: &predictions,
         assumed: &assumed,
         limits: &limits,
@@ -105,4 +106,59 @@ fn a_panic_costs_one_row_and_its_place_is_kept() {
     assert!(rows[12].contains("thirteen [2J"), "{}", rows[12]);
     assert!(rows[13].contains("/14.png,ok,"), "{}", rows[13]);
     assert!(!stop.load(Ordering::Relaxed));
+}
+
+/// The next patient's film comes under the same name between its header and its picture.
+#[test]
+fn a_film_that_changes_its_study_while_it_is_read_has_no_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    for name in ["kept.dcm", "replaced.dcm"] {
+        let sample = samples.join("pneumonia_12bit_mono1.dcm");
+        std::fs::copy(sample, folder.path().join(name)).unwrap();
+    }
+    let (classifier, done) = (superstitious(), Done::default());
+    let assumed = Prevalences::default();
+    let predictions = PredictionRows::new(TableFormat::Csv, classifier.card(), &assumed);
+    let predictions = predictions.with_study(true);
+    let roots = [folder.path().to_owned()];
+    let limits = DecodeLimits::default();
+    let open = |path: &Path| {
+        if path.ends_with("replaced.dcm") {
+            std::fs::copy(samples.join("covid_like_ap.dcm"), path).unwrap();
+        }
+        Ok(Radiograph::plain(
+            1,
+            1,
+            Samples::Grey8(vec![0; 1]),
+            "double",
+        ))
+    };
+    let batch = PredictRun {
+        selection: &Selection::new(&roots, None, Unit::Study, &limits),
+        done: &done,
+        reader: BatchScorer {
+            classifier: &classifier,
+            open: || open,
+            then: None,
+        },
+        earlier: None,
+        cache: None,
+        pseudonyms: None,
+        heat_maps: None,
+        predictions: &predictions,
+        assumed: &assumed,
+        limits: &limits,
+        lists_unread: false,
+        threads: 1,
+    };
+    let columns = predictions.columns();
+    let mut table = TableWriter::begin(Vec::new(), TableFormat::Csv, columns).unwrap();
+    let stop = AtomicBool::new(false);
+    let progress = Progress::new(false, done.before);
+    batch.write(&mut table, &progress, &stop).unwrap();
+    let text = String::from_utf8(table.finish().unwrap()).unwrap();
+    let rows: Vec<_> = text.lines().skip(1).collect();
+    assert!(rows[0].contains("/kept.dcm,ok,"), "{}", rows[0]);
+    assert!(rows[1].contains("/replaced.dcm,error,"), "{}", rows[1]);
 }

@@ -20,7 +20,7 @@ impl Pending {
         let mut flushed = Flushed::default();
         while let Some(next) = self.write_next() {
             match next {
-                Ok(merged) => flushed.written.push(merged),
+                Ok(written) => flushed.written.push(written.merged),
                 Err(error) => {
                     flushed.error = Some(error);
                     break;
@@ -55,7 +55,7 @@ fn on_a_full_disk_reviews_wait_in_order_and_are_written_once_there_is_room() {
             note: "a long note ".repeat(100),
             ..Opinion::default()
         });
-        pending.push(&entry);
+        pending.push(&entry, None);
         let flushed = pending.flush();
         written += flushed.written.len();
         if n == 59 {
@@ -90,7 +90,7 @@ fn reviews_wait_while_the_file_is_read_only() {
     let file = path.clone();
     let open = move |_: &Wait| Store::open_read_only(&file);
     let mut pending = Pending::with(&path, Box::new(open));
-    pending.push(&entry(1, "agree"));
+    pending.push(&entry(1, "agree"), None);
     let error = pending.flush().error.unwrap();
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
     assert!(error.to_string().contains("reviews.sqlite"));
@@ -106,19 +106,15 @@ fn a_store_that_was_removed_meanwhile_is_created_again() {
     let path = folder.path().join("reviews.sqlite");
     let mut pending = Pending::open(&path).unwrap();
     assert!(!path.exists(), "there is no review yet");
-    pending.push(&entry(0, "agree"));
+    pending.push(&entry(0, "agree"), None);
     assert_eq!(pending.flush().written.len(), 1);
     for name in ["reviews.sqlite", "reviews.sqlite-wal", "reviews.sqlite-shm"] {
         let _ = std::fs::remove_file(folder.path().join(name));
     }
-    pending.push(&entry(1, "unsure"));
+    pending.push(&entry(1, "unsure"), None);
     let error = pending.flush().error.unwrap();
     assert!(matches!(error, StoreError::Moved { .. }), "{error}");
-    assert_eq!(
-        pending.take_again(),
-        1,
-        "the acknowledged review waits again"
-    );
+    assert_eq!(pending.waiting(), 2, "the acknowledged review waits again");
     assert_eq!(pending.flush().written.len(), 2);
     let rows = Store::open(&path).unwrap().verify().unwrap().rows;
     assert_eq!(rows, 2);
@@ -133,10 +129,10 @@ fn a_store_that_was_renamed_meanwhile_is_complete_and_the_new_one_has_this_sessi
     earlier.append(&entry(5, "agree")).unwrap();
     earlier.close();
     let mut pending = Pending::open(&place("s.sqlite")).unwrap();
-    pending.push(&entry(0, "agree"));
+    pending.push(&entry(0, "agree"), None);
     assert_eq!(pending.flush().written.len(), 1);
     std::fs::rename(place("s.sqlite"), place("kept.sqlite")).unwrap();
-    pending.push(&entry(1, "unsure"));
+    pending.push(&entry(1, "unsure"), None);
     assert!(matches!(
         pending.flush().error,
         Some(StoreError::Moved { .. })
@@ -167,7 +163,7 @@ fn reviews_that_were_saved_at_the_end_are_in_the_log_once() {
     let mut pending = Pending::open(&path).unwrap();
     pending.wait().hurry();
     for n in 0..2 {
-        pending.push(&entry(n, "agree"));
+        pending.push(&entry(n, "agree"), None);
     }
     let error = pending.flush().error.unwrap();
     assert!(matches!(error, StoreError::Busy { .. }), "{error}");
@@ -200,7 +196,7 @@ fn reviews_of_a_newer_version_wait_for_it_and_those_of_an_older_one_are_taken_up
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reviews.sqlite");
     let mut pending = Pending::open(&path).unwrap();
-    pending.push(&entry(0, "agree"));
+    pending.push(&entry(0, "agree"), None);
     let saved = pending.save("here").unwrap().unwrap().to_owned();
     let text = std::fs::read_to_string(&saved).unwrap();
     for (known, newer) in [
@@ -241,7 +237,7 @@ fn reviews_that_are_written_after_all_leave_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reviews.sqlite");
     let mut pending = Pending::open(&path).unwrap();
-    pending.push(&entry(0, "agree"));
+    pending.push(&entry(0, "agree"), None);
     let saved = pending.save("here").unwrap().unwrap().to_owned();
     assert!(saved.exists());
     assert!(pending.flush().error.is_none() && !saved.exists());

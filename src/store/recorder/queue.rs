@@ -1,6 +1,6 @@
 //! The work of the recorder's thread.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::pending::TakenUp;
+use super::super::pending::{ShownImage, TakenUp, WrittenReview};
 use super::super::{Merged, ReviewEntry, StoreError};
 use super::known::RecordedReviews;
 use super::marker::Marker;
@@ -34,10 +34,8 @@ pub struct RecorderQueue {
     reviewer: String,
     marker: Marker,
     known: RecordedReviews,
-    /// The images of the waiting reviews, in their order; `None` for reviews of earlier sessions.
-    sources: VecDeque<Option<(Arc<Path>, ContentId)>>,
     /// The image of a review that does not wait yet.
-    in_hand: Option<(Arc<Path>, ContentId)>,
+    in_hand: Option<ShownImage>,
     session: String,
     number: u64,
     failing: bool,
@@ -53,7 +51,6 @@ impl RecorderQueue {
             is_blinded: false,
             reviewer: reviewer.to_owned(),
             marker: Marker::default(),
-            sources: VecDeque::new(),
             in_hand: None,
             session: session(),
             number: 0,
@@ -166,7 +163,6 @@ impl RecorderQueue {
         if count == 0 && problems.is_empty() {
             return;
         }
-        self.sources.extend((0..count).map(|_| None));
         (self.report)(News::TakenUp { count, problems });
         self.flush();
     }
@@ -224,7 +220,7 @@ impl RecorderQueue {
         let path = self.known.place(&draft.source);
         self.known
             .change(draft.content, &path, &draft.review.change);
-        self.pending.push(&ReviewEntry {
+        let entry = ReviewEntry {
             token: format!("{}-{}", self.session, self.number),
             image: ImageIdentity {
                 sha256: draft.content.to_string(),
@@ -234,8 +230,8 @@ impl RecorderQueue {
             },
             review: draft.review,
             prediction: draft.prediction,
-        });
-        self.sources.push_back(Some(image));
+        };
+        self.pending.push(&entry, Some(image));
         self.in_hand = None;
         // At the end there is one attempt for all of them.
         if !(self.failing && self.pending.wait().is_hurried()) {
@@ -248,10 +244,8 @@ impl RecorderQueue {
         let mut failed = None;
         while let Some(next) = self.pending.write_next() {
             match next {
-                Ok(merged) => self.note_written(merged),
+                Ok(written) => self.note_written(written),
                 Err(error) => {
-                    let again = self.pending.take_again();
-                    (0..again).for_each(|_| self.sources.push_front(None));
                     failed = Some(error);
                     break;
                 }
@@ -268,12 +262,15 @@ impl RecorderQueue {
         failed
     }
 
-    fn note_written(&mut self, merged: Merged) {
-        let Merged { image, opinion, .. } = merged;
-        if let Ok(content) = image.parse() {
+    fn note_written(&mut self, written: WrittenReview) {
+        let Merged { image, opinion, .. } = written.merged;
+        // What another reader said must never stand as this reader's: blinded calls would rest on it.
+        if written.reviewer == self.reviewer
+            && let Ok(content) = image.parse()
+        {
             self.known.hold(content, &opinion);
         }
-        if let Some((source, content)) = self.sources.pop_front().flatten() {
+        if let Some((source, content)) = written.shown {
             // Before the opinion is reported, since it may have to be hidden.
             if self.is_blinded {
                 self.tell_whether_seen(&source, content);
@@ -345,3 +342,6 @@ fn session() -> String {
         .unwrap_or_default();
     format!("{:x}-{random:016x}", since.as_nanos())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use std::fs;
+use std::sync::mpsc::{self, Receiver};
+use std::time::SystemTime;
+
+use super::super::super::{Bookmark, Store};
+use super::*;
+use crate::domain::{Act, BlindedReading, Call, OpinionChange, Review, Seen, Uids, Verdict};
+
+/// A queue without its thread, and what it reports.
+fn queue(store: &Path, reviewer: &str) -> (RecorderQueue, Receiver<News>) {
+    let (sender, news) = mpsc::channel();
+    let report = move |told| {
+        let _ = sender.send(told);
+    };
+    let pending = Pending::open(store).unwrap();
+    let queue = RecorderQueue::new(pending, reviewer, Box::new(report));
+    (queue, news)
+}
+
+fn id(number: u8) -> ContentId {
+    ContentId::from_digest([number; 32])
+}
+
+fn said(note: &str) -> Opinion {
+    Opinion {
+        verdict: Some(Verdict::Disagree),
+        note: note.to_owned(),
+        ..Opinion::default()
+    }
+}
+
+fn called(label: &str) -> Opinion {
+    let call = Call {
+        present: vec![label.to_owned()],
+        ..Call::default()
+    };
+    Opinion {
+        blinded: Some(BlindedReading {
+            unaided: Some(call),
+            ..BlindedReading::default()
+        }),
+        ..Opinion::default()
+    }
+}
+
+fn record(reviewer: &str, source: &Arc<Path>, content: ContentId, opinion: &Opinion) -> Request {
+    Request::Record(Box::new(ReviewDraft {
+        source: source.clone(),
+        content,
+        uids: Uids::default(),
+        patient_id: None,
+        review: Review {
+            reviewer: reviewer.into(),
+            at: SystemTime::now(),
+            act: Act::Judged,
+            change: OpinionChange::to(opinion),
+            seen: Seen::default(),
+        },
+        prediction: None,
+    }))
+}
+
+/// What was told of opinions: the image's path, its content, and the opinion.
+fn opinions(news: &Receiver<News>) -> Vec<(Arc<Path>, ContentId, Opinion)> {
+    let told = news.try_iter().flat_map(|told| match told {
+        News::Standing(opinions) => opinions,
+        News::Recorded {
+            source,
+            content,
+            opinion,
+        } => vec![(source, content, *opinion)],
+        _ => Vec::new(),
+    });
+    told.collect()
+}
+
+/// Ann's session ends while the store is locked; the next session here is bob's, or ann's with the answers shown.
+#[test]
+fn a_review_that_waited_is_no_opinion_of_another_reader() {
+    for (writer, reader) in [("ann", "bob"), ("ann [unaided]", "ann [aided]")] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reviews.sqlite");
+        drop(Store::open(&store).unwrap());
+        let film: Arc<Path> = folder.path().join("a.png").into();
+        let busy = rusqlite::Connection::open(&store).unwrap();
+        busy.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let (mut ended, _news) = queue(&store, writer);
+        ended.pending.wait().hurry();
+        for opinion in [called("Pneumonia"), said("effusion")] {
+            ended.serve(record(writer, &film, id(1), &opinion));
+        }
+        ended.pending.save("ended").unwrap().unwrap();
+        drop(ended);
+        busy.execute_batch("COMMIT").unwrap();
+
+        let (mut next, news) = queue(&store, reader);
+        next.take_up();
+        assert_eq!(next.pending.waiting(), 0);
+        next.serve(Request::Opened(film.clone(), id(1)));
+        next.serve(Request::Found(vec![film.clone()]));
+        let told = opinions(&news);
+        assert!(told.is_empty(), "{reader} has said nothing: {told:?}");
+        // The first call of this reader stands in the log.
+        next.serve(record(reader, &film, id(1), &called("COVID-19")));
+        let expected = (film.clone(), id(1), called("COVID-19"));
+        assert_eq!(opinions(&news), [expected]);
+        drop(next);
+        let store = Store::open(&store).unwrap();
+        let standing = |reader: &str| store.standing(reader, id(1)).unwrap().unwrap();
+        assert_eq!(standing(reader), called("COVID-19"));
+        assert_eq!(standing(writer).note, "effusion");
+    }
+}
+
+/// The place, or that answers were shown, is what meets the moved store first.
+#[test]
+fn after_the_store_moved_each_opinion_is_told_of_its_own_image() {
+    for meets_first in ["place", "shown answers"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reviews.sqlite");
+        let film = |name: &str| -> Arc<Path> { folder.path().join(name).into() };
+        let (mut queue, news) = queue(&store, "ann");
+        for (name, image) in [("x", 1), ("y", 2)] {
+            queue.serve(record("ann", &film(name), id(image), &said(name)));
+        }
+        let written = [(film("x"), id(1), said("x")), (film("y"), id(2), said("y"))];
+        assert_eq!(opinions(&news), written);
+        fs::rename(&store, folder.path().join("kept.sqlite")).unwrap();
+        queue.serve(match meets_first {
+            "place" => Request::Mark([folder.path().to_owned()].into(), Bookmark::default()),
+            _ => Request::AnswersShown(vec![id(1)]),
+        });
+        let (marker, pending) = (&mut queue.marker, &mut queue.pending);
+        let met = marker.write(pending, "ann").unwrap_err();
+        assert!(matches!(met, StoreError::Moved { .. }), "{met}");
+        assert_eq!(queue.pending.waiting(), 2);
+        for (name, image) in [("z", 3), ("w", 4)] {
+            queue.serve(record("ann", &film(name), id(image), &said(name)));
+        }
+        let written = [(film("z"), id(3), said("z")), (film("w"), id(4), said("w"))];
+        assert_eq!(opinions(&news), written, "{meets_first}");
+        assert_eq!(queue.pending.waiting(), 0);
+        drop(queue);
+        assert_eq!(Store::open(&store).unwrap().verify().unwrap().rows, 4);
+    }
+}
+
+/// The retry comes before the next review: what is told of later ones must not be shifted.
+#[test]
+fn reviews_that_are_written_again_are_not_told_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let film = |name: &str| -> Arc<Path> { folder.path().join(name).into() };
+    let (mut queue, news) = queue(&store, "ann");
+    queue.serve(record("ann", &film("x"), id(1), &said("x")));
+    assert_eq!(opinions(&news).len(), 1);
+    fs::rename(&store, folder.path().join("kept.sqlite")).unwrap();
+    let place = Request::Mark([folder.path().to_owned()].into(), Bookmark::default());
+    queue.serve(place);
+    let (marker, pending) = (&mut queue.marker, &mut queue.pending);
+    marker.write(pending, "ann").unwrap_err();
+    queue.turn(Err(RecvTimeoutError::Timeout));
+    assert_eq!((queue.pending.waiting(), opinions(&news)), (0, vec![]));
+    // A store that fails in another way: the review waits, and is told once it is written.
+    let in_the_way = folder.path().join("kept again.sqlite");
+    fs::rename(&store, &in_the_way).unwrap();
+    queue.serve(record("ann", &film("y"), id(2), &said("y")));
+    queue.turn(Err(RecvTimeoutError::Timeout));
+    queue.serve(record("ann", &film("z"), id(3), &said("z")));
+    let written = [(film("y"), id(2), said("y")), (film("z"), id(3), said("z"))];
+    assert_eq!(opinions(&news), written);
+}
