@@ -38,9 +38,10 @@ use super::{Assumptions, PrognosisArguments};
 /// --list-unread gives each of them a row of status `unread`.
 ///
 /// An existing table is not replaced. --resume continues it: rows whose file is unchanged stay, and files
-/// that failed, are missing or have changed are read; a row that is taken out gets another in its place. --append only adds rows, and none for a file that
-/// has one; it waits for another run that writes the same FILE: xargs -n 20 cxr predict --append -o FILE.
-/// Both refuse a table of another model, precision, preprocessing, calibration or prevalence.
+/// that failed, are missing or have changed are read; a row that is taken out gets another in its place.
+/// --append only adds rows, and none for a file that has one; it waits for another run that writes the
+/// same FILE: xargs -n 20 cxr predict --append -o FILE. Both refuse a table of another model, precision,
+/// preprocessing, calibration or prevalence.
 ///
 /// Paths are written as given. Bytes that are not UTF-8, control characters and invisible characters
 /// become \xNN, a backslash becomes \\, and a path that a spreadsheet would take for a formula gets
@@ -73,10 +74,11 @@ use super::{Assumptions, PrognosisArguments};
 /// A heat map is a PNG file of at most 1,024 pixels a side, readable by its owner only: the
 /// radiograph in its default window, vermilion where the image speaks for the label, blue where it speaks
 /// against it. Its name is NAME-HASH.png, after the image and the first 16 hexadecimal digits of the
-/// SHA-256 of its path in the table. The file holds its label, the SHA-256 of the image's file, the model and the meaning of the colours.
-/// A heat map of an earlier run is replaced only with --force, or if --resume or --append reads its
-/// image again; if that image then gets none, the earlier one is removed. An image whose heat map cannot be written is an `error`, so that --resume reads it
-/// again; rows that --resume keeps get no new heat map.
+/// SHA-256 of its path in the table. The file holds its label, the SHA-256 of the image's file, the model
+/// and the meaning of the colours. A heat map of an earlier run is replaced only with --force, or if
+/// --resume or --append reads its image again; if that image then gets none, the earlier one is removed.
+/// An image whose heat map cannot be written is an `error`, so that --resume reads it again; rows that
+/// --resume keeps get no new heat map.
 ///
 /// An address of a PACS, https://HOST/dicom-web?Modality=DX,CR&StudyDate=20240101-, is read like a folder: films are
 /// fetched as they are scored, and the path of a row is the address of its film, without the query. --resume does not

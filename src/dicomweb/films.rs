@@ -67,6 +67,8 @@ struct FilmsState {
     places: HashMap<RemoteFilm, usize>,
     /// Films to fetch ahead.
     queue: VecDeque<RemoteFilm>,
+    /// The films that come after the one that was read last, in the order of the walk.
+    next: Vec<RemoteFilm>,
     threads: usize,
     is_over: bool,
 }
@@ -215,13 +217,13 @@ impl RemoteFilms {
         };
         let first = place + 1 - state.forgotten.min(place + 1);
         let next = state.order.iter().skip(first).take(AHEAD);
-        let next: Vec<RemoteFilm> = next.cloned().collect();
-        let missing = next.iter().filter(|film| !state.slots.contains_key(*film));
+        state.next = next.cloned().collect();
+        let missing = state.next.iter();
+        let missing = missing.filter(|film| !state.slots.contains_key(*film));
         state.queue = missing.cloned().collect();
         if state.queue.is_empty() {
             return;
         }
-        state.make_room(self.memory / 2, &next);
         while state.threads < THREADS {
             let films = Arc::clone(self);
             let started = thread::Builder::new()
@@ -243,6 +245,10 @@ impl RemoteFilms {
         loop {
             if state.is_over {
                 return None;
+            }
+            // Films of a place that the reader has left may have come in since.
+            if !state.queue.is_empty() {
+                state.make_room(self.memory / 2);
             }
             if state.waiting() < self.memory / 2
                 && let Some(film) = state.queue.pop_front()
@@ -334,11 +340,13 @@ impl FilmsState {
     }
 
     /// Where films that were fetched ahead and never read take `limit` bytes, lets go of those among them that are not
-    /// among the `next`, those that came first before the others: a reader who jumps about may never open them.
-    fn make_room(&mut self, limit: u64, next: &[RemoteFilm]) {
+    /// among the next ones, those that came first before the others: a reader who jumps about may never open them.
+    fn make_room(&mut self, limit: u64) {
         while self.waiting() >= limit {
             let left = self.slots.iter().filter_map(|(film, slot)| match slot {
-                FilmSlot::Here { used: 0, came, .. } if !next.contains(film) => Some((came, film)),
+                FilmSlot::Here { used: 0, came, .. } if !self.next.contains(film) => {
+                    Some((came, film))
+                }
                 _ => None,
             });
             let oldest = left.min_by_key(|(came, _)| **came);

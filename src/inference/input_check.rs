@@ -25,7 +25,8 @@ const SOME_COLOUR: f64 = 0.005;
 const SAMPLED_PIXELS: usize = 65_536;
 
 /// The version of these checks, of how a film's values are read, and of the network that finds the lungs and all that is
-/// measured by it. It must change whenever the same image and card may get another result, so that stored predictions of other versions are not used.
+/// measured by it. It must change whenever the same image and card may get another result, so that stored predictions of
+/// other versions are not used.
 pub const RULES: u32 = 7;
 
 /// All reasons of the plain checks.

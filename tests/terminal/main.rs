@@ -17,6 +17,7 @@ mod replaced;
 mod session;
 #[path = "../skip/mod.rs"]
 mod skip;
+mod slow_line;
 mod study;
 mod tmux;
 mod windows;

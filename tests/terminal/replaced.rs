@@ -193,8 +193,16 @@ fn a_file_that_was_replaced_after_it_was_scored_has_its_own_scores_and_verdict()
     session.wait_for_text("changed ");
     session.wait_for_text(&format!("{all} scored"));
     session.wait_for("a radiograph", |session| session.painted_cells() > 400);
-    session.press("a");
-    session.wait_for_mark('✓', "9.img");
+    let is_marked = |session: &Session| session.is_marked('✓', "9.img");
+    while !is_marked(&session) {
+        session.press("a");
+        // A file that was read just after it was written is read again when the watch tells of it. Until then there is
+        // nothing to judge.
+        session.wait_for("an answer to the key", |session| {
+            is_marked(session) || session.screen().contains("nothing to judge")
+        });
+        thread::sleep(Duration::from_millis(500));
+    }
     session.press("q");
     assert_eq!(session.wait_for_end(), 0);
     let rows = rows(&store);

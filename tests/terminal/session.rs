@@ -202,13 +202,16 @@ impl Session {
 
     /// Waits for a row of the worklist with this mark before the name.
     pub fn wait_for_mark(&self, mark: char, name: &str) {
-        self.wait_for(&format!("{mark} before {name}"), |session| {
-            let screen = session.screen();
-            let mut rows = screen.lines();
-            // The marks stand right before the name.
-            let is_marked = |before: &str| before.chars().rev().take(4).any(|c| c == mark);
-            rows.any(|row| row.find(name).is_some_and(|at| is_marked(&row[..at])))
-        });
+        let what = format!("{mark} before {name}");
+        self.wait_for(&what, |session| session.is_marked(mark, name));
+    }
+
+    pub fn is_marked(&self, mark: char, name: &str) -> bool {
+        let screen = self.screen();
+        let mut rows = screen.lines();
+        // The marks stand right before the name.
+        let is_marked = |before: &str| before.chars().rev().take(4).any(|c| c == mark);
+        rows.any(|row| row.find(name).is_some_and(|at| is_marked(&row[..at])))
     }
 
     /// The number of cells of the radiograph: blocks with colours in the right half of the screen.
