@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::domain::{Lut, Rescale};
 
-    /// Padding shows black, whatever the transform makes of low and high values.
+    /// Padding shows black also where the transform makes low values bright.
     #[test]
     fn padding_is_dark_where_the_modality_transform_falls() {
         let table = PixelTransform::Table(Lut {

@@ -171,7 +171,7 @@ where
         // A file that cannot be read is read again for its reason.
         let content = content_of(path, self.limits).ok()?;
         let is_known = self.earlier.is_some_and(|earlier| earlier.has(content));
-        // A row that was removed for a new one gets it, whatever other tables have.
+        // A row that was removed for a new one gets it, even if other tables have the content.
         if is_known && !self.done.lost_row(path) {
             return Some(RowOutcome::Known);
         }
