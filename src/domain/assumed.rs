@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::finding::Question;
+use super::label_name::label_named;
 use super::model_card::{LabelCard, ModelCard};
 use super::pathology::{COVID, PNEUMONIA};
 use super::prevalence::Prevalence;
@@ -95,8 +96,7 @@ impl Prevalences {
         self.0.is_empty()
     }
 
-    /// Assumes `LABEL=SHARE` from now on. Upper and lower case are equal, and the beginning of a label is
-    /// enough where it fits one calibrated label only.
+    /// Assumes `LABEL=SHARE` from now on. A part of a label is enough, as [`label_named`] says.
     ///
     /// # Errors
     /// If the text cannot be read, the model has no such label, the label assumes no prevalence, or the
@@ -116,7 +116,7 @@ impl Prevalences {
     /// Those of [`Prevalences::assume`], except a contradiction.
     pub fn take(&mut self, card: &ModelCard, text: &str) -> Result<(), AssumptionError> {
         let (name, share) = text.rsplit_once('=').ok_or(AssumptionError::Malformed)?;
-        let label = label_named(card, name.trim())?;
+        let label = assuming(card, name.trim())?;
         let prevalence = share.parse().map_err(|()| AssumptionError::NotAShare)?;
         self.0.retain(|(other, _)| *other != label.name);
         self.0.push((label.name.clone(), prevalence));
@@ -157,22 +157,26 @@ impl Prevalences {
     }
 }
 
-fn label_named<'a>(card: &'a ModelCard, name: &str) -> Result<&'a LabelCard, AssumptionError> {
+/// The label that a name means. One that assumes a prevalence comes before those that assume none.
+fn assuming<'a>(card: &'a ModelCard, name: &str) -> Result<&'a LabelCard, AssumptionError> {
     let lower = name.to_lowercase();
-    let exact = card.labels.iter().find(|l| l.name.to_lowercase() == lower);
-    if let Some(label) = exact {
-        return settable(card, label);
-    }
-    let mut candidates = card.labels.iter().filter(|label| {
-        let is_possible = label.probability().is_some() || label.product.is_some();
-        is_possible && label.name.to_lowercase().starts_with(&lower)
-    });
-    match (candidates.next(), candidates.next()) {
-        (Some(label), None) if !name.is_empty() => settable(card, label),
-        _ => Err(AssumptionError::UnknownLabel {
+    let is_exact = |label: &&LabelCard| label.name.to_lowercase() == lower;
+    let is_possible = |label: &&LabelCard| label.probability().is_some() || label.product.is_some();
+    let among = |labels: Vec<&'a LabelCard>| {
+        let names = labels
+            .iter()
+            .map(|label| (label.name.as_str(), label.question));
+        let meant = label_named(name, names).ok()?;
+        labels.iter().copied().find(|label| label.name == meant)
+    };
+    let exact = card.labels.iter().find(is_exact);
+    exact
+        .or_else(|| among(card.labels.iter().filter(is_possible).collect()))
+        .or_else(|| among(card.labels.iter().collect()))
+        .ok_or_else(|| AssumptionError::UnknownLabel {
             known: card.labels.iter().map(|l| l.name.clone()).collect(),
-        }),
-    }
+        })
+        .and_then(|label| settable(card, label))
 }
 
 fn settable<'a>(card: &ModelCard, label: &'a LabelCard) -> Result<&'a LabelCard, AssumptionError> {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `text`, `hex`, `columns`, `failure` | text that may be shown; digests; reserved column names; reasons |
 //! | `content_id`, `date`, `view`, `admission` | an image's identity and time; its display; objections in its header |
-//! | `pathology`, `prevalence`, `finding` | labels, shares of positives, scores |
+//! | `pathology`, `prevalence`, `finding`, `label_name` | labels, shares of positives, scores, and which label a name means |
 //! | `patient`, `radiograph`, `origin`, `source_header` | patients and images |
 //! | `network_settings`, `recipe`, `onnx`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
@@ -29,6 +29,7 @@ pub mod finding;
 pub mod heat_maps;
 pub mod hex;
 pub mod interpolation;
+pub mod label_name;
 pub mod localisation;
 pub mod lung_parts;
 pub mod lungs;
@@ -72,6 +73,7 @@ pub use finding::{
     ScoreKind, percent,
 };
 pub use interpolation::CellPair;
+pub use label_name::{LabelNameError, label_named};
 pub use localisation::{LocalisationFigure, LocalisationRule, thousandths};
 pub use lung_parts::{LungPart, largest_parts, two_lungs};
 pub use lungs::{HeartLines, LungFields, LungMeasures};

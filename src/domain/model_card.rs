@@ -325,6 +325,12 @@ impl ModelCard {
         self.has_heat_maps() && !ATTENTIVE.contains(&self.architecture.as_str())
     }
 
+    /// The names of all labels with their questions, in the card's order.
+    pub fn label_names(&self) -> impl Iterator<Item = (&str, Question)> + Clone {
+        let labels = self.labels.iter();
+        labels.map(|label| (label.name.as_str(), label.question))
+    }
+
     /// The labels that are outputs of the network, in the order of the outputs: all but the products.
     pub fn outputs(&self) -> impl Iterator<Item = &LabelCard> {
         self.labels.iter().filter(|label| label.product.is_none())

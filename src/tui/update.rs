@@ -151,11 +151,11 @@ fn keeping_selection(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<
 }
 
 fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    let is_first = ends_first_time(model);
     model.notice = None;
     if let Some(coarse) = &mut model.coarse {
         coarse.is_read = true;
     }
-    let is_first = std::mem::take(&mut model.is_first_time);
     if model.overlay.is_none() {
         model.about = None;
     }
@@ -167,6 +167,15 @@ fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         effects.extend(panes::remember(model));
     }
     effects
+}
+
+/// Whether this key ends the words for a first time. It ends only what was on the screen: another message may have had
+/// their place until now.
+fn ends_first_time(model: &mut Model) -> bool {
+    let is_covered = model.notice.is_some()
+        || model.reviews.waiting.is_some()
+        || model.coarse.as_ref().is_some_and(|coarse| !coarse.is_read);
+    !is_covered && std::mem::take(&mut model.is_first_time)
 }
 
 fn on_any_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {

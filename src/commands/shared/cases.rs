@@ -1,6 +1,7 @@
 //! Cases with a reference standard, from the options of a command: which columns, which rows, which
 //! files.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use anyhow::Result;
 
 use super::{Usage, available_cores};
 use crate::cli;
+use crate::domain::{Question, label_named};
 use crate::evaluation::manifest::{LabelColumn, RowFilter};
 use crate::evaluation::{Case, Manifest, ManifestColumns, questions};
 use crate::export::{ColumnarRows, FlatRow, FlatWriter, TableFormat, is_parquet, path_text};
@@ -41,7 +43,7 @@ pub fn read_with_boxes(
         boxes: boxes.map(str::to_owned),
         ..columns(arguments, groups)?
     };
-    let manifest = read_columns(arguments, labels, &columns)?;
+    let manifest = read_columns(arguments, labels, columns)?;
     let has_boxes = || manifest.cases.iter().any(|case| !case.boxes.is_empty());
     if let Some(column) = boxes.filter(|_| !has_boxes()) {
         return Err(Usage::error(format!(
@@ -81,7 +83,7 @@ pub fn read_with_outcomes(
         outcomes: outcomes.to_vec(),
         ..columns(arguments, &[])?
     };
-    read_columns(arguments, labels, &columns)
+    read_columns(arguments, labels, columns)
 }
 
 /// All cases of the rows that were selected, whichever question they answer.
@@ -101,20 +103,11 @@ fn parsed(arguments: &cli::CaseArguments, columns: &ManifestColumns) -> Result<M
 fn read_columns(
     arguments: &cli::CaseArguments,
     labels: &[String],
-    columns: &ManifestColumns,
+    columns: ManifestColumns,
 ) -> Result<Manifest> {
-    for column in &columns.labels {
-        if !labels.contains(&column.label) {
-            return Err(Usage::error(format!(
-                "--label-column {}={}: the model has no such label; it has: {}",
-                column.label,
-                column.column,
-                labels.join(", ")
-            )));
-        }
-    }
+    let columns = of_labels(columns, labels)?;
     let name = path_text(&arguments.manifest);
-    let mut manifest = parsed(arguments, columns)?;
+    let mut manifest = parsed(arguments, &columns)?;
     manifest.keep_answered(&questions(labels));
     if manifest.cases.is_empty() {
         return Err(Usage::error(format!(
@@ -123,6 +116,32 @@ fn read_columns(
         )));
     }
     Ok(manifest)
+}
+
+/// The same columns, each of the label that its name means.
+///
+/// # Errors
+/// [`Usage`], if there is no such label, more than one, or two columns of one label.
+fn of_labels(mut columns: ManifestColumns, labels: &[String]) -> Result<ManifestColumns> {
+    let known = labels
+        .iter()
+        .map(|label| (label.as_str(), Question::Presence));
+    let mut answered = HashSet::new();
+    for LabelColumn { label, column } in &mut columns.labels {
+        let meant = label_named(label, known.clone()).map_err(|error| {
+            Usage::error(format!(
+                "--label-column {label}={column}: {error}; the model has: {}",
+                labels.join(", ")
+            ))
+        })?;
+        if !answered.insert(meant) {
+            return Err(Usage::error(format!(
+                "--label-column {label}={column}: another column answers {meant} already"
+            )));
+        }
+        meant.clone_into(label);
+    }
+    Ok(columns)
 }
 
 /// The whole of a table that the user named, where a Parquet file is given as a table of cells. The file is opened once:
@@ -308,6 +327,39 @@ mod tests {
         }
         let missing = table_bytes(&folder.path().join("none")).unwrap_err();
         assert!(missing.to_string().contains("none: no such file"));
+    }
+
+    #[test]
+    fn the_column_of_a_label_is_named_as_labels_are_named_everywhere() {
+        let labels = ["Pneumonia", "COVID-19", "Pneumothorax"].map(str::to_owned);
+        let of = |names: &[&str]| {
+            let columns = names.iter().map(|name| LabelColumn {
+                label: (*name).to_owned(),
+                column: "truth".to_owned(),
+            });
+            let columns = ManifestColumns {
+                labels: columns.collect(),
+                ..ManifestColumns::default()
+            };
+            of_labels(columns, &labels).map_err(|error| error.to_string())
+        };
+        let found = of(&["covid", "Pneumonia"]).unwrap().labels;
+        let found: Vec<&str> = found.iter().map(|named| named.label.as_str()).collect();
+        assert_eq!(found, ["COVID-19", "Pneumonia"]);
+        for (names, words) in [
+            (
+                &["flu"][..],
+                "flu=truth: no such label; the model has: Pneumonia,",
+            ),
+            (&["pneumo"], "it may be Pneumonia or Pneumothorax"),
+            (
+                &["covid", "COVID-19"],
+                "another column answers COVID-19 already",
+            ),
+        ] {
+            let error = of(names).unwrap_err();
+            assert!(error.contains(words), "{names:?}: {error}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
 use crate::commands::shared::reviews::stored_path;
 use crate::commands::shared::{CommandContext, Usage, complain, print};
 use crate::domain::text::{Printable, clean};
-use crate::domain::{ContentId, Question};
+use crate::domain::{ContentId, LabelNameError, ModelCard, Question, label_named};
 use crate::export::path_text;
 use crate::imaging::{Decoder, own_program};
 use crate::library::{self, WalkItem};
@@ -41,7 +41,10 @@ pub fn run(arguments: &NewStudy, context: &CommandContext) -> Result<ExitCode> {
             .filter(|label| label.question == Question::Presence)
             .map(|label| label.name.clone())
             .collect(),
-        named => named.to_vec(),
+        named => {
+            let questions = named.iter().map(|name| question(name, &card));
+            questions.collect::<Result<_>>()?
+        }
     };
     let folder = stored_path(&list_path);
     let folder = folder.parent().unwrap_or(Path::new("/")).to_owned();
@@ -263,13 +266,39 @@ fn text(arguments: &NewStudy, facts: &StudyFacts) -> Result<String> {
     Ok(text)
 }
 
+/// The question that a name means: a label of the model, or one that only readers answer.
+///
+/// # Errors
+/// [`Usage`], if several labels of the model fit.
+fn question(name: &str, card: &ModelCard) -> Result<String> {
+    match label_named(name, card.label_names()) {
+        Ok(label) => Ok(label.to_owned()),
+        Err(error @ LabelNameError::Ambiguous(..)) => {
+            Err(Usage::error(format!("--question {name}: {error}")))
+        }
+        Err(LabelNameError::Unknown) => {
+            complain(&format!(
+                "--question {name}: the model has no such label, so only readers answer it"
+            ));
+            Ok(name.to_owned())
+        }
+    }
+}
+
 /// The part of the file about marks on lesions. What it says is checked with the whole file.
 ///
 /// # Errors
 /// [`Usage`], if it does not say which question.
 fn localisation(marks: &str, arguments: &NewStudy, questions: &[String]) -> Result<String> {
     let (question, rule) = match (marks.split_once('='), questions) {
-        (Some((question, rule)), _) => (question, rule),
+        (Some((name, rule)), _) => {
+            let known = questions
+                .iter()
+                .map(|known| (known.as_str(), Question::Presence));
+            let question = label_named(name, known)
+                .map_err(|error| Usage::error(format!("--marks {marks}: {error}")))?;
+            (question, rule)
+        }
         (None, [only]) => (only.as_str(), marks),
         (None, questions) => {
             return Err(Usage::error(format!(

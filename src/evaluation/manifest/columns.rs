@@ -77,6 +77,17 @@ impl ColumnPositions {
         }
         let need = |name: &String| names.need(name);
         let find = |name: &str| names.find(name);
+        // A column that the user named as the answer for a label is no severity, whatever its name.
+        let named_column = |name: &str| {
+            let named = columns.labels.iter().chain(&columns.outcomes);
+            named
+                .clone()
+                .any(|named| named.column.trim().eq_ignore_ascii_case(name))
+        };
+        let severity = |name: &str| match named_column(name) {
+            true => Ok(None),
+            false => find(name),
+        };
         let named = |l: &LabelColumn| Ok((l.label.clone(), l.column.clone(), need(&l.column)?));
         let labels = columns.labels.iter().map(named);
         let outcomes = columns.outcomes.iter().map(named);
@@ -105,8 +116,8 @@ impl ColumnPositions {
             modality: find("modality")?,
             view: find("view")?,
             duplicate_of: find("duplicate_of")?,
-            geographic_extent: find("geographic_extent")?,
-            opacity: find("opacity")?,
+            geographic_extent: severity("geographic_extent")?,
+            opacity: severity("opacity")?,
             labels: labels.collect::<Result<_, _>>()?,
             boxes: boxes.transpose()?,
             outcomes: outcomes.collect::<Result<_, _>>()?,

@@ -127,6 +127,18 @@ fn any_table_is_read_by_the_names_of_its_columns() {
     assert_eq!(case.truth.pneumonia, None);
 }
 
+/// A column of ones and noughts that is called `opacity` is no severity from 0 to 6.
+#[test]
+fn a_column_that_answers_for_a_label_is_no_severity() {
+    let table = "path,Opacity,geographic_extent\na.png,1,4.5\n";
+    let columns = ManifestColumns {
+        labels: vec![label("Pneumonia", "Opacity")],
+        ..ManifestColumns::default()
+    };
+    let truth = read(table, &columns).unwrap().cases.remove(0).truth;
+    assert_eq!((truth.opacity, truth.geographic_extent), (None, Some(4.5)));
+}
+
 #[test]
 fn outcomes_and_views_are_read_and_a_case_with_an_outcome_is_kept() {
     let columns = ManifestColumns {

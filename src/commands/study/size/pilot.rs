@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cli::{FigureArgument, PowerArguments, PublishedArgument};
 use crate::commands::shared::Usage;
 use crate::domain::text::clean;
+use crate::domain::{Question, label_named};
 use crate::evaluation::statistics::sample_size::VarianceComponents;
 use crate::export::path_text;
 
@@ -78,22 +79,24 @@ fn of_report(
         .map_err(|_| fail("no report of cxr agreement --format json".to_owned()))?;
     let studies: Vec<&Value> = report["studies"].as_array().into_iter().flatten().collect();
     let label = |study: &Value| study["label"].as_str().unwrap_or_default().to_owned();
-    let known = || {
-        studies
-            .iter()
-            .map(|study| label(study))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let labels: Vec<String> = studies.iter().map(|study| label(study)).collect();
     let study = match (question, &studies[..]) {
-        (Some(asked), all) => all.iter().copied().find(|study| label(study) == asked),
+        (Some(asked), all) => {
+            let known = labels
+                .iter()
+                .map(|label| (label.as_str(), Question::Presence));
+            let meant = label_named(asked, known).ok();
+            all.iter()
+                .copied()
+                .find(|study| Some(label(study).as_str()) == meant)
+        }
         (None, [only]) => Some(*only),
         (None, _) => None,
     };
     let study = study.ok_or_else(|| {
         fail(format!(
             "--question names one of its questions: {}",
-            known()
+            labels.join(", ")
         ))
     })?;
     let name = match figure {

@@ -4,7 +4,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::*;
-use crate::tui::model::{DragKind, PaneSizes};
+use crate::tui::model::{Coarse, DragKind, PaneSizes};
 
 fn mouse(model: &mut Model, kind: MouseEventKind, (column, row): (u16, u16)) -> Vec<Effect> {
     let event = MouseEvent {
@@ -218,4 +218,18 @@ fn the_first_key_of_all_ends_the_words_for_a_first_time() {
     assert!(!model.is_first_time && remembered(&effects).is_some());
     assert_eq!(remembered(&press(&mut model, "k")), None);
     assert!(model.panes.image.contains(Position::new(60, 10)));
+}
+
+/// In tmux without pixels the reason for a coarse picture is said first, in the same row.
+#[test]
+fn a_message_in_their_place_does_not_take_the_words_for_a_first_time_away() {
+    let mut model = model_of(&["a.png"]);
+    model.is_first_time = true;
+    model.coarse = Some(Coarse::new("coarse picture".to_owned()));
+    assert_eq!(remembered(&press(&mut model, "k")), None);
+    assert!(model.is_first_time);
+    model.notice = Some("a notice".to_owned());
+    assert_eq!(remembered(&press(&mut model, "k")), None);
+    let effects = press(&mut model, "k");
+    assert!(!model.is_first_time && remembered(&effects).is_some());
 }

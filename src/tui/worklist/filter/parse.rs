@@ -1,7 +1,7 @@
 //! Parses a text to an expression, or to an error with its place.
 
 use super::{EXTENT, Expr, FilterError, FilterTerms, FilterValue, OPACITY, Operator, PATH};
-use crate::domain::Question;
+use crate::domain::{LabelNameError, label_named};
 
 /// The deepest nesting of parentheses and negations. A deeper text was pasted by mistake, and could overflow
 /// the stack of the recursive parser.
@@ -286,27 +286,17 @@ fn resolve(name: &str, terms: Option<&FilterTerms>) -> Result<FilterValue, Strin
     if lower.is_empty() {
         return Err("a label is missing here".to_owned());
     }
-    let is_exact = |label: &str| label == lower;
-    let has_prefix = |label: &str| label.starts_with(&lower);
-    let contains = |label: &str| label.contains(&lower);
-    let ways: [&dyn Fn(&str) -> bool; 3] = [&is_exact, &has_prefix, &contains];
-    for is_candidate in ways {
-        for alone in [true, false] {
-            let candidates = terms.labels.iter().filter(|(label, question)| {
-                (!alone || *question == Question::Presence) && is_candidate(&label.to_lowercase())
-            });
-            let candidates: Vec<&str> = candidates.map(|(label, _)| label.as_str()).collect();
-            match candidates[..] {
-                [] => {}
-                [label] => return Ok(FilterValue::Score(label.to_owned())),
-                [first, second, ..] => {
-                    return Err(format!("{name} may be {first} or {second}"));
-                }
+    let labels = terms.labels.iter();
+    let labels = labels.map(|(label, question)| (label.as_str(), *question));
+    label_named(name, labels)
+        .map(|label| FilterValue::Score(label.to_owned()))
+        .map_err(|error| match (error, lower.as_str()) {
+            (LabelNameError::Ambiguous(first, second), _) => {
+                format!("{name} may be {first} or {second}")
             }
-        }
-    }
-    Err(match lower.as_str() {
-        EXTENT | OPACITY => "this model gives no severity".to_owned(),
-        _ => format!("no label is called {name}"),
-    })
+            (LabelNameError::Unknown, EXTENT | OPACITY) => {
+                "this model gives no severity".to_owned()
+            }
+            (LabelNameError::Unknown, _) => format!("no label is called {name}"),
+        })
 }
