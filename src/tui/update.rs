@@ -96,6 +96,10 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Finished(words) => {
             model.notice = Some(words);
+        Message::Contents(files) => {
+            disk::on_contents(model, files);
+            vec![]
+        }
             vec![]
         }
         Message::Header { source, read } => {
