@@ -17,7 +17,7 @@ use super::model::{Coarse, GridLayout, Model, SittingSummary};
 use super::preview::{self, GraphicsMode, Painter};
 use super::sources::KeyGate;
 use super::terminal::{self, AskAgain, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
-use super::update::{Effect, Message, update};
+use super::update::{Effect, Message, away, update};
 use super::view::{self, Theme};
 use super::{BATCH, clipboard, remembered, sources};
 use crate::domain::Canvas;
@@ -267,7 +267,7 @@ impl App {
     }
 
     fn suspend(&mut self) -> io::Result<()> {
-        if self.screen.suspend()? {
+        if away(&mut self.model, || self.screen.suspend())? {
             self.repaint()
         } else {
             self.model.notice = Some("no shell here to suspend to".to_owned());

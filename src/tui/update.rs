@@ -96,12 +96,12 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             model.worklist.take_headers(batch);
             vec![]
         }
-        Message::Finished(words) => {
-            model.notice = Some(words);
         Message::Contents(files) => {
             disk::on_contents(model, files);
             vec![]
         }
+        Message::Finished(words) => {
+            model.notice = Some(words);
             vec![]
         }
         Message::Header { source, read } => {
