@@ -1,6 +1,7 @@
 //! The command line. Definitions only: [`commands`](crate::commands) runs them.
 
 mod browse;
+pub mod common_options;
 mod configuration;
 mod dicom;
 mod dicom_send;
@@ -107,9 +108,9 @@ impl Cli {
     }
 }
 
-/// The whole command line, with examples.
+/// The whole command line, with examples, and without what a command has no use for in its help.
 pub fn command() -> clap::Command {
-    examples::add(Cli::command())
+    common_options::hide_unused(examples::add(Cli::command()))
 }
 
 #[derive(Debug, Subcommand)]

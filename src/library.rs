@@ -119,6 +119,15 @@ pub fn exists(path: &Path) -> bool {
     Sources::of_process().exists(path)
 }
 
+/// The path from the root, for another program. The address of a film on a server stays as it is.
+pub fn whole_path(path: &Path) -> PathBuf {
+    match is_remote(path) {
+        true => path.to_owned(),
+        // It fails only where the current folder is not known.
+        false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    }
+}
+
 /// The path with links and `..` resolved. That of a member is below the real path of its archive.
 ///
 /// # Errors

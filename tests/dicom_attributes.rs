@@ -706,6 +706,8 @@ fn unusable_optional_numbers_are_named() {
     for (tag, vr, text) in [
         (tags::PIXEL_SPACING, VR::DS, "0,2\\0,1"),
         (tags::PIXEL_SPACING, VR::DS, "0,200\\0,100\\7"),
+        (tags::IMAGER_PIXEL_SPACING, VR::DS, "0.2\\0.1"),
+        (tags::NOMINAL_SCANNED_PIXEL_SPACING, VR::DS, "0.2\\0.1"),
         (tags::PIXEL_ASPECT_RATIO, VR::IS, "2\\1"),
         (tags::PIXEL_ASPECT_RATIO, VR::IS, "2.0\\1.0"),
     ] {

@@ -707,6 +707,7 @@ ann: 3 images reviewed, 4 entries in 1 sitting, 2026-01-31 to 2026-01-31
         ("agree", 2.into()),
         ("disagree", 1.into()),
         ("notes", 3.into()),
+        ("marked", 0.into()),
         ("read_blinded", 0.into()),
         ("first_at", "2026-01-31T12:00:00.501Z".into()),
         (

@@ -1,5 +1,4 @@
-//! Examples below the help of each command, and which options of all commands its help leaves out because the command
-//! has no use for them.
+//! Examples below the help of each command.
 
 use clap::Command;
 
@@ -186,38 +185,19 @@ const EXAMPLES: &[(&[&str], &[&str])] = &[
     (&["man"], &["cxr man"]),
 ];
 
-/// Options about models, computing and files, which these commands have no use for.
-const COMPUTING: &[&str] = &[
-    "model",
-    "engine",
-    "device",
-    "precision",
-    "max_megapixels",
-    "max_memory",
-    "decode_timeout",
-];
-const WITHOUT_COMPUTING: &[&str] = &["export", "agreement", "completions", "man"];
-
-/// Adds the examples, and hides what a command has no use for.
+/// Adds the examples.
 pub fn add(command: Command) -> Command {
-    let globals: Vec<clap::Arg> = command
-        .get_arguments()
-        .filter(|argument| argument.is_global_set())
-        .filter(|argument| COMPUTING.contains(&argument.get_id().as_str()))
-        .cloned()
-        .collect();
-    let mut command = command;
-    for (words, lines) in EXAMPLES {
-        command = at(command, words, |command| {
+    EXAMPLES.iter().fold(command, |command, (words, lines)| {
+        at(command, words, |command| {
             command.after_help(help(lines, words.is_empty()))
-        });
-    }
-    for name in WITHOUT_COMPUTING {
-        // An argument of the same name takes the place of the common one, and is not shown.
-        let hidden = globals.iter().map(|argument| argument.clone().hide(true));
-        command = at(command, &[name], |command| command.args(hidden));
-    }
-    command
+        })
+    })
+}
+
+/// The words of each command, and its examples.
+#[cfg(test)]
+pub fn all() -> &'static [(&'static [&'static str], &'static [&'static str])] {
+    EXAMPLES
 }
 
 /// The examples of a command, one in each line; empty if it has none.
@@ -292,24 +272,5 @@ mod tests {
                 assert!(is_own, "{line}");
             }
         }
-    }
-
-    #[test]
-    fn an_option_without_a_use_is_not_in_the_help_and_is_still_understood() {
-        let help = |name: &str| {
-            let mut command = command();
-            command.build();
-            let found = command.find_subcommand_mut(name).unwrap();
-            found.render_long_help().to_string()
-        };
-        assert!(help("predict").contains("--max-megapixels"));
-        for name in WITHOUT_COMPUTING {
-            let help = help(name);
-            for option in ["--model", "--device", "--max-megapixels"] {
-                assert!(!help.contains(&format!("{option} ")), "{name}: {help}");
-            }
-        }
-        let typed = ["cxr", "man", "--device", "cpu"];
-        assert!(command().try_get_matches_from(typed).is_ok());
     }
 }

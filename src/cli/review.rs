@@ -26,7 +26,7 @@ use super::{Assumptions, PrognosisArguments, ReferenceArguments};
 /// row. Note it elsewhere: it also shows later whether the whole log was rewritten.
 ///
 /// --summary writes, in place of the table, what each reviewer did: images, entries, sittings, verdicts,
-/// disagreements by label, key images, notes, and the median time from one image to the next. It has no
+/// disagreements by label, key images, notes, marked images, and the median time from one image to the next. It has no
 /// path, no note and nothing of a patient. Verdicts on images that were read blinded are left out of it;
 /// cxr agreement compares those.
 ///

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::shared::{Usage, folders, print, resolve_model};
-use crate::cli::{self, Cli, Command, ModelsAction, StudyAction};
+use crate::cli::{self, Cli, Command, DicomAction, ModelsAction, StudyAction};
 use crate::config::{self, Config, ConfigFault, Rebound, Rejected};
 use crate::domain::text::{Printable, clean};
 use crate::inference::ModelFiles;
@@ -220,7 +220,7 @@ fn or<T>(given: &mut Option<T>, configured: Option<T>) {
 
 /// Whether a command uses the model of the configuration. `models list` lists one model only if
 /// `--model` names it.
-fn uses_model(command: Option<&Command>) -> bool {
+pub fn uses_model(command: Option<&Command>) -> bool {
     match command {
         None => true,
         Some(Command::Models(models)) => matches!(models.action, ModelsAction::Show { .. }),
@@ -228,13 +228,15 @@ fn uses_model(command: Option<&Command>) -> bool {
         Some(Command::Study(study)) => {
             matches!(study.action, StudyAction::New(_) | StudyAction::Check(_))
         }
+        Some(Command::Dicom(dicom)) => {
+            matches!(dicom.action, DicomAction::Sr(_) | DicomAction::Sc(_))
+        }
         Some(command) => matches!(
             command,
             Command::Predict(_)
                 | Command::Evaluate(_)
                 | Command::Adapt(_)
                 | Command::Report(_)
-                | Command::Dicom(_)
                 | Command::Doctor(_)
         ),
     }

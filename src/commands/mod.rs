@@ -131,7 +131,9 @@ fn computes(command: Option<&Command>) -> bool {
         None => true,
         Some(Command::Predict(_) | Command::Evaluate(_) | Command::Adapt(_)) => true,
         Some(Command::Report(_) | Command::Doctor(_)) => true,
-        Some(Command::Dicom(dicom)) => !matches!(dicom.action, DicomAction::Kos(_)),
+        Some(Command::Dicom(dicom)) => {
+            matches!(dicom.action, DicomAction::Sr(_) | DicomAction::Sc(_))
+        }
         Some(_) => false,
     }
 }
@@ -144,5 +146,41 @@ pub fn engine_threads(cli: &Cli) -> Option<usize> {
         None | Some(Command::Report(_)) => Some(available_cores()),
         Some(Command::DecodeWorker) => None,
         Some(_) => Some(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+    use crate::cli::common_options::{CommonOptions, uses};
+    use crate::cli::{command, examples};
+
+    /// The help names what the command reads: each command is typed as in its first example.
+    #[test]
+    fn a_command_computes_and_has_a_model_where_its_help_has_the_options() {
+        for (words, lines) in examples::all() {
+            // The explanation stands after at least four spaces.
+            let typed = lines[0].split("    ").next().unwrap();
+            let matches = command().try_get_matches_from(typed.split_whitespace());
+            let cli = Cli::from_arg_matches(&matches.unwrap()).unwrap();
+            if matches!(cli.command, Some(Command::Models(_))) {
+                // `models list` and `models show` take a model, and `show` loads it on the plainest way.
+                continue;
+            }
+            let command = cli.command.as_ref();
+            // The example of a command with commands below it is one of those.
+            let leaf: Vec<&str> = match *words {
+                ["study"] => vec!["study", "new"],
+                ["study", "size"] => vec!["study", "size", "power"],
+                ["dicom"] => vec!["dicom", "sr"],
+                words => words.to_vec(),
+            };
+            let computing = uses(&leaf, CommonOptions::Computing);
+            assert_eq!(computes(command), computing, "{typed}");
+            let model = uses(&leaf, CommonOptions::Model);
+            assert_eq!(config::uses_model(command), model, "{typed}");
+        }
     }
 }

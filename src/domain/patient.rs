@@ -142,6 +142,15 @@ impl PatientIdentity {
         }
     }
 
+    /// Whether a field beside the identifier is known of both and equal: the issuer, the name or the birth date.
+    /// Institutions number their patients alike, so that an identifier alone proves little.
+    pub fn shares_more_than_id(&self, other: &PatientIdentity) -> bool {
+        let knows_issuer = !self.issuer.is_unknown() && !other.issuer.is_unknown();
+        let issuer = knows_issuer && self.issuer.agrees(&other.issuer) == Sameness::Same;
+        let name = agree(&self.name, &other.name) == Sameness::Same;
+        issuer || name || agree(&self.birth_date, &other.birth_date) == Sameness::Same
+    }
+
     /// Whether the identifier is one that software or a de-identification writes for all patients.
     pub fn has_placeholder(&self) -> bool {
         self.id.as_deref().is_some_and(is_placeholder)
@@ -248,6 +257,31 @@ mod tests {
             let (one, other) = (identity(one), identity(other));
             assert_eq!(one.agrees(&other), expected, "{one:?} {other:?}");
             assert_eq!(other.agrees(&one), expected, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_only_one_side_knows_is_not_shared() {
+        for (one, other, expected) in [
+            (["7", "", "DOE", ""], ["7", "", "DOE", "1950"], true),
+            (["7", "", "", "1950"], ["7", "", "DOE", "1950"], true),
+            (["7", "H", "", ""], ["7", "H", "DOE", ""], true),
+            (["7", "", "DOE", ""], ["7", "", "", ""], false),
+            (["7", "", "DOE", ""], ["7", "", "", "1950"], false),
+            (["7", "H", "", ""], ["7", "", "", ""], false),
+            (["7", "", "", ""], ["7", "", "", ""], false),
+        ] {
+            let (one, other) = (identity(one), identity(other));
+            assert_eq!(
+                one.shares_more_than_id(&other),
+                expected,
+                "{one:?} {other:?}"
+            );
+            assert_eq!(
+                other.shares_more_than_id(&one),
+                expected,
+                "{one:?} {other:?}"
+            );
         }
     }
 

@@ -11,7 +11,7 @@ use super::opinion::{Opinion, Verdict};
 /// would tell readers how often the model is wrong before they are done. `cxr agreement` compares those readings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReviewTotals {
-    /// Images with a verdict, a call, a flag or a note.
+    /// Images with a verdict, a call, a flag, a note or a mark.
     pub reviewed: usize,
     /// Those of them that were read blinded.
     pub called: usize,
@@ -28,6 +28,8 @@ pub struct ReviewTotals {
     pub key_images: usize,
     /// Images with a note.
     pub notes: usize,
+    /// Images with marks.
+    pub marked: usize,
 }
 
 impl ReviewTotals {
@@ -39,6 +41,7 @@ impl ReviewTotals {
         self.reviewed += 1;
         self.key_images += usize::from(opinion.key_image);
         self.notes += usize::from(!opinion.note.is_empty());
+        self.marked += usize::from(!opinion.marks.is_empty());
         if opinion.blinded.is_some() {
             self.called += 1;
             return;
@@ -65,6 +68,7 @@ pub fn median_time(mut times: Vec<Duration>) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::super::blinded::BlindedReading;
+    use super::super::mark::{FilmScale, Mark, MarkKind, MarkPoint};
     use super::*;
 
     #[test]
@@ -100,6 +104,24 @@ mod tests {
             disagreements: disagreements.into(),
             key_images: 1,
             notes: 2,
+            ..ReviewTotals::default()
+        };
+        assert_eq!(totals, expected);
+    }
+
+    /// It counts as reviewed, so a summary says for what.
+    #[test]
+    fn an_image_with_marks_only_is_counted_as_such() {
+        let corners = [MarkPoint { x: 1, y: 1 }, MarkPoint { x: 9, y: 9 }];
+        let mark = Mark::new(MarkKind::Box, corners.to_vec(), FilmScale::PIXELS).unwrap();
+        let mut totals = ReviewTotals::default();
+        totals.add(&Opinion {
+            marks: vec![mark],
+            ..Opinion::default()
+        });
+        let expected = ReviewTotals {
+            reviewed: 1,
+            marked: 1,
             ..ReviewTotals::default()
         };
         assert_eq!(totals, expected);

@@ -39,9 +39,9 @@ pub struct Touched {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownFile {
     pub path: Arc<Path>,
-    /// Whether it has been read since that walk.
-    pub is_read: bool,
-    /// The stamp taken just before it was read; `None` if it cannot show later changes.
+    /// Whether anything of it is shown, from its image or its header.
+    pub is_shown: bool,
+    /// The stamp taken just before that was read; `None` if it cannot show later changes.
     pub stamp: Option<FileStamp>,
 }
 
@@ -260,8 +260,8 @@ fn files(roots: &[PathBuf], except: impl Fn(&Path) -> bool) -> Vec<Touched> {
 }
 
 /// Walks `roots` again and returns what changed: new files, removed files, files that may have been
-/// written to since they were read, and every file of an unsupported format. Known files that were never
-/// read are not checked for changes. Files for which `except` returns true are skipped without opening
+/// written to since they were read, and every file of an unsupported format. Known files of which nothing is
+/// shown are not checked for changes. Files for which `except` returns true are skipped without opening
 /// them.
 pub fn rescan(
     roots: &[PathBuf],
@@ -281,11 +281,11 @@ pub fn rescan(
         ControlFlow::Continue(())
     });
     for file in known {
-        if !file.is_read && present.contains(&*file.path) {
+        if !file.is_shown && present.contains(&*file.path) {
             continue;
         }
         let now = Touched::look(file.path.clone());
-        let may_differ = file.is_read && (file.stamp.is_none() || now.stamp != file.stamp);
+        let may_differ = file.is_shown && (file.stamp.is_none() || now.stamp != file.stamp);
         if !now.exists || may_differ {
             touched.push(now);
         }
@@ -383,11 +383,11 @@ mod tests {
         let read = ["read.png", "gone.png", "same.png"].map(|name| KnownFile {
             stamp: FileStamp::of(&path(name)),
             path: path(name),
-            is_read: true,
+            is_shown: true,
         });
         let unread = KnownFile {
             path: path("unread.png"),
-            is_read: false,
+            is_shown: false,
             stamp: None,
         };
         let mut known = [&read[..], &[unread]].concat();
@@ -425,7 +425,7 @@ mod tests {
         let _watch = watch(&roots, |_| false, on).unwrap();
         let known = |name: &str| KnownFile {
             path: archive.join(name).into(),
-            is_read: false,
+            is_shown: false,
             stamp: None,
         };
         let known = [known("1.png"), known("2.png")];

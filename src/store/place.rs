@@ -22,7 +22,7 @@ pub fn absolute_path_in(path: &Path, real: impl FnOnce(&Path) -> PathBuf) -> Pat
 }
 
 /// Whether a film lies on a server. Its address is the same from everywhere.
-fn is_web_address(path: &Path) -> bool {
+pub fn is_web_address(path: &Path) -> bool {
     let bytes = path.as_os_str().as_bytes();
     bytes.starts_with(b"https://") || bytes.starts_with(b"http://")
 }

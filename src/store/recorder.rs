@@ -38,8 +38,12 @@ pub struct ReviewDraft {
 /// A request to the thread.
 #[derive(Debug)]
 pub enum Request {
-    /// Report the reader's opinions of the images at these paths.
+    /// Report which of these files have to be read before an opinion may be told of them: images that were reviewed
+    /// lay there, and another one may lie there by now. Of films on a server the opinions are reported at once: an
+    /// address names one instance.
     Found(Vec<Arc<Path>>),
+    /// These files were read for their opinions, which are to be reported. `None` for one that cannot be read.
+    Compared(Vec<(Arc<Path>, Option<ContentId>)>),
     /// This image is at this path now: report the reader's opinion of it.
     Opened(Arc<Path>, ContentId),
     /// Write a review.
@@ -57,10 +61,12 @@ pub enum Request {
 pub enum News {
     /// The reader's opinions of images, from this session and earlier ones.
     Standing(Vec<(Arc<Path>, ContentId, Opinion)>),
+    /// Images that were reviewed lay at these paths: see [`Request::Found`].
+    KnownByPlace(Vec<Arc<Path>>),
     /// Whether the answer for each image was seen before it was read blinded, according to the log. Unknown
     /// images are left out.
     AnswersSeen(Vec<(Arc<Path>, ContentId, bool)>),
-    /// This number of paths has been looked up.
+    /// This number of paths has been looked up: their opinions are reported, or they have none.
     LookedUp(usize),
     /// One review of this image is on the disk. The opinion is the one in the log, with the changes of the
     /// reader's other sessions.

@@ -17,7 +17,7 @@ use super::model::{Coarse, GridLayout, Model, SittingSummary};
 use super::preview::{self, GraphicsMode, Painter};
 use super::sources::KeyGate;
 use super::terminal::{self, AskAgain, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
-use super::update::{Effect, Message, update};
+use super::update::{Effect, Message, away, update};
 use super::view::{self, Theme};
 use super::{BATCH, clipboard, remembered, sources};
 use crate::domain::Canvas;
@@ -43,6 +43,8 @@ pub struct App {
     pub recorder: Rc<Recorder>,
     /// Files whose headers are to be read; ends the header reader when it is dropped.
     pub headers: Sender<HeaderJobs>,
+    /// Files of which it is to be found out which images they hold; ends that thread when it is dropped.
+    pub contents: Sender<Vec<Arc<Path>>>,
     /// Ends the watch over the folders when it is dropped.
     pub _watch: Sender<()>,
     pub roots: Arc<[PathBuf]>,
@@ -136,6 +138,9 @@ impl App {
                 Effect::ReadHeaders(jobs) => {
                     let _ = self.headers.send(jobs);
                 }
+                Effect::ReadContents(paths) => {
+                    let _ = self.contents.send(paths);
+                }
                 Effect::ScoreInBackground(job) => self.worker.score_in_background(job),
                 Effect::MakeThumbnails(jobs) => self.worker.make_thumbnails(jobs),
                 Effect::CancelBackground => self.worker.cancel_background(),
@@ -196,6 +201,14 @@ impl App {
                 self.recorder.ask(Request::Found(paths.clone()));
                 self.ask_whether_seen(paths);
             }
+            Message::Contents(files) => {
+                let read = files.iter().map(|file| {
+                    let content = file.content.map(|(content, _)| content);
+                    (file.path.clone(), content)
+                });
+                self.recorder.ask(Request::Compared(read.collect()));
+                self.ask_whether_seen(files.iter().map(|file| file.path.clone()).collect());
+            }
             _ => {}
         }
     }
@@ -254,7 +267,7 @@ impl App {
     }
 
     fn suspend(&mut self) -> io::Result<()> {
-        if self.screen.suspend()? {
+        if away(&mut self.model, || self.screen.suspend())? {
             self.repaint()
         } else {
             self.model.notice = Some("no shell here to suspend to".to_owned());

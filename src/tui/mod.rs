@@ -193,8 +193,10 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         model.background.limit = JOBS_PER_THREAD * worker::background_threads();
     }
     let headers = sources::spawn_header_reader(sender.clone());
+    let contents = sources::spawn_content_reader(sender.clone());
     let app = App {
         headers,
+        contents,
         recorder: recorder.clone(),
         _watch: watch,
         roots,

@@ -185,6 +185,17 @@ pub fn spawn_header_reader(sender: Sender<Message>) -> Sender<HeaderJobs> {
     jobs
 }
 
+/// Reads which images files hold, in a thread, until the returned sender is dropped.
+pub fn spawn_content_reader(sender: Sender<Message>) -> Sender<Vec<Arc<Path>>> {
+    let (jobs, queue) = mpsc::channel();
+    thread::spawn(move || {
+        worker::read_contents(&queue, |files| {
+            sender.send(Message::Contents(files)).is_ok()
+        });
+    });
+    jobs
+}
+
 /// Asks tmux again in a thread, since it may be slow.
 pub fn ask_tmux_again(sender: Sender<Message>) {
     thread::spawn(move || {

@@ -27,6 +27,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use super::keymap::{Action, KeyMode, Lookup};
 use super::model::{Model, Overlay, Prompt, PromptKind, Search};
 use super::worklist::Sort;
+use crate::library::whole_path;
+pub use blinded::away;
 pub use message::{Effect, Message};
 
 /// Other films beside this one, a report and other programs would show what the study hides.
@@ -92,6 +94,10 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Worker(outcome) => outcome::on_outcome(model, outcome),
         Message::Headers(batch) => {
             model.worklist.take_headers(batch);
+            vec![]
+        }
+        Message::Contents(files) => {
+            disk::on_contents(model, files);
             vec![]
         }
         Message::Finished(words) => {
@@ -434,7 +440,9 @@ fn show_path(model: &mut Model) -> Vec<Effect> {
     let Some(entry) = model.worklist.selected() else {
         return vec![];
     };
-    let path = entry.path.to_string_lossy();
+    // From the root: it may be pasted into a shell of another folder.
+    let path = whole_path(&entry.path);
+    let path = path.to_string_lossy();
     // Pasted into a shell, a line break would end the command.
     if path
         .chars()

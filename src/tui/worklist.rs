@@ -52,6 +52,8 @@ pub struct WorklistEntry {
     pub content: Option<ContentId>,
     /// The file's stamp just before it was read.
     pub stamp: Option<FileStamp>,
+    /// Whether what its header says is shown. Until the image has been read, `stamp` is of that reading.
+    pub has_header: bool,
     /// Whether the file was written to since: `content` is of the image that was there then.
     pub is_outdated: bool,
     /// What has happened to the file since the folder was opened.
@@ -174,6 +176,7 @@ impl Worklist {
                 opinion_state: None,
                 content: None,
                 stamp: None,
+                has_header: false,
                 is_outdated: false,
                 disk: Disk::default(),
                 view: ViewPosition::default(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::background::lower_priority;
 use crate::domain::FilmSummary;
-use crate::imaging::{self, DecodeLimits};
+use crate::imaging::{self, DecodeLimits, FileStamp};
 
 /// The greatest age of a batch.
 const BATCH_AGE: Duration = Duration::from_millis(60);
@@ -22,8 +22,9 @@ pub type HeaderJobs = Vec<(u32, Arc<Path>)>;
 /// What some headers say.
 #[derive(Debug, Default)]
 pub struct HeaderBatch {
-    /// By the numbers of the jobs; files that say nothing are left out.
-    pub films: Vec<(u32, FilmSummary)>,
+    /// By the numbers of the jobs, with the file's stamp just before it was read; files that say nothing are left
+    /// out.
+    pub films: Vec<(u32, Option<FileStamp>, FilmSummary)>,
     /// How many files were read.
     pub read: usize,
 }
@@ -35,8 +36,9 @@ pub fn read_headers(jobs: &Receiver<HeaderJobs>, report: impl Fn(HeaderBatch) ->
         let mut batch = HeaderBatch::default();
         let mut since = Instant::now();
         for (number, path) in files {
+            let stamp = FileStamp::of(&path);
             let film = film_summary(&path).filter(|film| !film.is_empty());
-            batch.films.extend(film.map(|film| (number, film)));
+            batch.films.extend(film.map(|film| (number, stamp, film)));
             batch.read += 1;
             if batch.read >= BATCH || since.elapsed() >= BATCH_AGE {
                 if !report(std::mem::take(&mut batch)) {
@@ -88,7 +90,7 @@ mod tests {
         let batches = batches.into_inner().unwrap();
         assert_eq!(batches.iter().map(|batch| batch.read).sum::<usize>(), 3);
         let films: Vec<_> = batches.iter().flat_map(|batch| &batch.films).collect();
-        let [(9, film)] = &films[..] else {
+        let [(9, _, film)] = &films[..] else {
             panic!("{films:?}");
         };
         assert_eq!(film.origin.patient.id.as_deref(), Some("4711"));

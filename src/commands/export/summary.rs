@@ -118,6 +118,7 @@ impl ReviewSummary {
                 "disagreements": labels.collect::<Vec<_>>(),
                 "key_images": totals.key_images,
                 "notes": totals.notes,
+                "marked": totals.marked,
                 "median_ms": reviewer.times.median().map(|time| time.as_millis() as u64),
             })
         });

@@ -43,7 +43,11 @@ pub fn lines(totals: &ReviewTotals, is_blinded: bool) -> String {
     if !is_blinded && *disagree > 0 {
         line("disagreements", disagreements(totals));
     }
-    for (name, images) in [("key images", totals.key_images), ("notes", totals.notes)] {
+    for (name, images) in [
+        ("key images", totals.key_images),
+        ("notes", totals.notes),
+        ("marked", totals.marked),
+    ] {
         if images > 0 {
             line(name, images.to_string());
         }
@@ -97,6 +101,7 @@ mod tests {
                 disagreements: [(None, 1), (Some("COVID\u{1b}[2J-19".to_owned()), 2)].into(),
                 unsure: 1,
                 notes: 2,
+                marked: 3,
                 ..ReviewTotals::default()
             },
             is_blinded: false,
@@ -111,6 +116,7 @@ This sitting: 12 images seen, 9 reviewed
   verdicts       5 agree · 3 disagree · 1 unsure
   disagreements  COVID [2J-19 2 · in general 1
   notes          2
+  marked         3
   time an image  9.4 s (median)
 ";
         assert_eq!(of_sitting(&summary()), expected);

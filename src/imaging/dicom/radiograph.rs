@@ -46,13 +46,15 @@ impl Attributes {
     }
 
     /// Height ÷ width of a pixel: *Pixel Aspect Ratio* (0028,0034) is vertical\horizontal, and so are
-    /// the spacings.
+    /// the spacings: *Pixel Spacing* (0028,0030), *Imager Pixel Spacing* (0018,1164) and, of a digitised film,
+    /// *Nominal Scanned Pixel Spacing* (0018,2010).
     fn pixel_aspect(&self) -> f64 {
         let plausible = 0.1..=10.0;
         [
             tags::PIXEL_ASPECT_RATIO,
             tags::PIXEL_SPACING,
             tags::IMAGER_PIXEL_SPACING,
+            tags::NOMINAL_SCANNED_PIXEL_SPACING,
         ]
         .into_iter()
         .find_map(|tag| match self.numbers(tag)[..] {

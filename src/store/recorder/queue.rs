@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::pending::{ShownImage, TakenUp, WrittenReview};
+use super::super::place::is_web_address;
 use super::super::{Merged, ReviewEntry, StoreError};
 use super::known::RecordedReviews;
 use super::marker::Marker;
@@ -116,16 +117,8 @@ impl RecorderQueue {
         match request {
             Request::AnswersShown(images) => self.marker.note_shown(images, Instant::now()),
             Request::Mark(folders, mark) => self.marker.note(folders, mark, Instant::now()),
-            Request::Found(paths) => {
-                let (known, count) = (&mut self.known, paths.len());
-                let found = paths.into_iter().filter_map(|path| {
-                    let (content, opinion) = known.by_place(&path)?;
-                    Some((path, content, opinion))
-                });
-                let found = found.collect();
-                self.stand(found);
-                (self.report)(News::LookedUp(count));
-            }
+            Request::Found(paths) => self.look_for_places(paths),
+            Request::Compared(files) => self.tell_opinions(files),
             Request::Opened(path, content) => {
                 self.known.note_opened(path.clone(), content);
                 self.read_standing(content);
@@ -143,6 +136,40 @@ impl RecorderQueue {
                 let _ = self.marker.write(&mut self.pending, &self.reviewer);
             }
         }
+    }
+
+    /// A path alone proves nothing: the file may hold another patient's film since it was reviewed.
+    fn look_for_places(&mut self, paths: Vec<Arc<Path>>) {
+        let count = paths.len();
+        let (mut found, mut unproven) = (Vec::new(), Vec::new());
+        for path in paths {
+            match self.known.by_place(&path) {
+                Some((content, opinion)) if is_web_address(&path) => {
+                    found.push((path, content, opinion));
+                }
+                Some(_) => unproven.push(path),
+                None => {}
+            }
+        }
+        self.stand(found);
+        let looked_up = count - unproven.len();
+        if !unproven.is_empty() {
+            (self.report)(News::KnownByPlace(unproven));
+        }
+        (self.report)(News::LookedUp(looked_up));
+    }
+
+    fn tell_opinions(&mut self, files: Vec<(Arc<Path>, Option<ContentId>)>) {
+        let (known, count) = (&mut self.known, files.len());
+        let found = files.into_iter().filter_map(|(path, content)| {
+            let content = content?;
+            known.note_opened(path.clone(), content);
+            let opinion = known.by_content(&path, content)?;
+            Some((path, content, opinion))
+        });
+        let found = found.collect();
+        self.stand(found);
+        (self.report)(News::LookedUp(count));
     }
 
     /// Another session of the same reader may have changed the opinion since. Waiting reviews come after it.

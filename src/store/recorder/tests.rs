@@ -73,14 +73,40 @@ fn an_image_is_recognised_by_its_path_and_after_a_move_by_its_content() {
         Ok(News::Standing(vec![(path.clone(), content, opinion)]))
     };
     let one = || opinion("one");
+    // What lies there now is not known: the file has to be read before the opinion is told.
+    let place = Ok(News::KnownByPlace(vec![a.clone()]));
+    assert_eq!(news.recv_timeout(LIMIT), place);
+    assert_eq!(news.recv_timeout(LIMIT), Ok(News::LookedUp(1)));
+    let read = vec![(a.clone(), Some(id(1))), (b.clone(), None)];
+    recorder.ask(Request::Compared(read));
     assert_eq!(news.recv_timeout(LIMIT), standing(&a, id(1), one()));
     assert_eq!(news.recv_timeout(LIMIT), Ok(News::LookedUp(2)));
     // Another image takes its name: the opinion belongs to the image that moved.
     recorder.ask(Request::Opened(b.clone(), id(1)));
     assert_eq!(news.recv_timeout(LIMIT), standing(&b, id(1), one()));
     recorder.ask(Request::Opened(a.clone(), id(2)));
-    let nothing = Opinion::default();
-    assert_eq!(news.recv_timeout(LIMIT), standing(&a, id(2), nothing));
+    let nothing = Opinion::default;
+    assert_eq!(news.recv_timeout(LIMIT), standing(&a, id(2), nothing()));
+    recorder.ask(Request::Compared(vec![(a.clone(), Some(id(2)))]));
+    assert_eq!(news.recv_timeout(LIMIT), standing(&a, id(2), nothing()));
+}
+
+/// An address names one instance, and none is fetched for its opinion alone.
+#[test]
+fn an_opinion_on_a_film_of_a_server_is_told_by_its_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let film: Arc<Path> =
+        Path::new("https://pacs.example/dicom-web/studies/1/series/2/instances/3").into();
+    let (recorder, news) = start(&store);
+    recorder.ask(draft(&film, id(1), "one"));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(recorded(&film, id(1), "one")));
+    recorder.end();
+    let (recorder, news) = start(&store);
+    recorder.ask(Request::Found(vec![film.clone()]));
+    let standing = News::Standing(vec![(film, id(1), opinion("one"))]);
+    assert_eq!(news.recv_timeout(LIMIT), Ok(standing));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(News::LookedUp(1)));
 }
 
 /// No file is read for it: by then, the file may hold another image, or be gone.

@@ -10,7 +10,7 @@ use super::App;
 use crate::domain::text::clean;
 use crate::domain::{HeatMapChoice, Prevalences};
 use crate::tui::hooks::{Hook, OpenTarget, PictureOrder, ReportOrder};
-use crate::tui::update::Message;
+use crate::tui::update::{Message, away};
 use crate::worker::{Generation, RenderRequest};
 
 const ANOTHER: &str = "another image came on the screen: nothing was written";
@@ -106,11 +106,14 @@ impl App {
                 self.model.notice = Some("not opened: a key is being read, try again".to_owned());
                 return Ok(());
             }
-            self.screen.lend(|| {
-                let run = program
-                    .command(&path)
-                    .and_then(|mut command| command.status());
-                program.ended(run)
+            let screen = &mut self.screen;
+            away(&mut self.model, || {
+                screen.lend(|| {
+                    let run = program
+                        .command(&path)
+                        .and_then(|mut command| command.status());
+                    program.ended(run)
+                })
             })?
         };
         self.model.notice = ended.err();

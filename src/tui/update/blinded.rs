@@ -216,6 +216,18 @@ fn on_screen(model: &Model) -> Option<Phase> {
     })
 }
 
+/// Runs `work` while the reader sees another program: that time is of no image.
+pub fn away<T>(model: &mut Model, work: impl FnOnce() -> T) -> T {
+    let now = Instant::now();
+    model.sitting.show(None, now);
+    if let Some(blinded) = &mut model.blinded {
+        blinded.watch.switch(None, now);
+    }
+    let done = work();
+    clock(model);
+    done
+}
+
 /// Times the image that is on the screen now: for its reading if that is blinded, and for the summary of the sitting.
 pub fn clock(model: &mut Model) {
     let now = Instant::now();

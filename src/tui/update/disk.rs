@@ -8,6 +8,7 @@ use super::{Effect, keeping_selection, request_times, say};
 use crate::library::Touched;
 use crate::tui::model::Model;
 use crate::tui::worklist::Rescanned;
+use crate::worker::FileContent;
 
 /// Looks for changes on the disk.
 pub fn rescan(model: &mut Model) -> Vec<Effect> {
@@ -39,6 +40,16 @@ pub fn on_touched(model: &mut Model, touched: Vec<Touched>, asked: bool) -> Vec<
         model.notice = Some(words(done));
     }
     effects
+}
+
+/// Takes in which images files hold. The one that is on the screen is told by its own reading, with a line where it is
+/// another one than before.
+pub fn on_contents(model: &mut Model, files: Vec<FileContent>) {
+    let on_screen = model.viewer.source.clone();
+    let others = files
+        .into_iter()
+        .filter(|file| on_screen.as_ref() != Some(&file.path));
+    model.worklist.take_contents(others.collect());
 }
 
 /// Of films on the screen whose files were written to, the selected one is opened again as soon as it may be, and the

@@ -14,8 +14,8 @@ use crate::tui::model::{HeaderRead, PaneSizes, Panes};
 use crate::tui::terminal::Tmux;
 use crate::tui::worklist::Undated;
 use crate::worker::{
-    BackgroundJob, ComparisonJob, Generation, HeaderBatch, HeaderJobs, ImageJob, JobOutcome,
-    RenderRequest, ThumbnailJobs,
+    BackgroundJob, ComparisonJob, FileContent, Generation, HeaderBatch, HeaderJobs, ImageJob,
+    JobOutcome, RenderRequest, ThumbnailJobs,
 };
 
 /// Everything that can happen to the screen.
@@ -45,6 +45,8 @@ pub enum Message {
     },
     /// What the headers of some files say of patient, time and view.
     Headers(HeaderBatch),
+    /// Which images files hold that were reviewed earlier.
+    Contents(Vec<FileContent>),
     /// The DICOM header of a file, or why it cannot be read.
     Header {
         source: Arc<Path>,
@@ -91,6 +93,8 @@ pub enum Effect {
     Compare(ComparisonJob),
     /// Read what the headers of these files say of patient, time and view.
     ReadHeaders(HeaderJobs),
+    /// Find out which images these files hold.
+    ReadContents(Vec<Arc<Path>>),
     /// Score an image once the worker is idle.
     ScoreInBackground(BackgroundJob),
     /// Take back the background jobs that were not begun.

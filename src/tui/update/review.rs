@@ -390,6 +390,7 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
 pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
         News::Standing(opinions) => model.worklist.set_saved_opinions(opinions),
+        News::KnownByPlace(paths) => return vec![Effect::ReadContents(paths)],
         News::AnswersSeen(images) => model.worklist.mark_answers_seen(images),
         News::LookedUp(count) => model.session.looked_up += count,
         News::Recorded {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{EntryState, Sort, Worklist, WorklistEntry};
 use crate::domain::ContentId;
 use crate::library::{KnownFile, Touched};
-use crate::worker::FileStamp;
+use crate::worker::{FileContent, FileStamp};
 
 /// What has happened to a file since the folder was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,10 +37,15 @@ pub struct Rescanned {
 }
 
 impl WorklistEntry {
-    /// Whether its file may hold another image than was known of it. Of a file that was not read no stamp is known:
-    /// what is known of it came from its header, or from the review log.
+    /// Whether its file may hold another image than was known of it. Of a file that was not read, not even its header,
+    /// no stamp is known.
     fn may_differ(&self, now: Option<FileStamp>) -> bool {
-        self.content.is_none() || now.is_none() || self.stamp != now
+        !self.was_looked_into() || now.is_none() || self.stamp != now
+    }
+
+    /// Whether the image, or its header at least, was read.
+    fn was_looked_into(&self) -> bool {
+        self.content.is_some() || self.has_header
     }
 
     /// Whether it was tried to read it, in vain.
@@ -68,9 +73,15 @@ impl Worklist {
         let Some(entry) = self.entries.get_mut(index) else {
             return false;
         };
+        let is_header_of_another = entry.content.is_none() && entry.stamp != stamp;
         entry.stamp = stamp;
         entry.is_outdated = false;
         let before = entry.content.replace(content);
+        if is_header_of_another && std::mem::take(&mut entry.has_header) {
+            self.forget_film(index as u32);
+            self.ask_header_again(index as u32);
+        }
+        let entry = &mut self.entries[index];
         let is_changed = before.is_some_and(|before| before != content);
         match (is_changed, entry.disk) {
             (true, _) => entry.disk = Disk::Changed,
@@ -82,6 +93,39 @@ impl Worklist {
         }
         self.forget_others(index, content);
         is_changed
+    }
+
+    /// Records which images files hold that were read for nothing else. Of a file that was read otherwise meanwhile that
+    /// counts.
+    pub fn take_contents(&mut self, files: Vec<FileContent>) {
+        let known = files.into_iter().filter_map(|file| {
+            let (content, stamp) = file.content?;
+            Some((file.path, (content, stamp)))
+        });
+        let mut known: HashMap<Arc<Path>, (ContentId, FileStamp)> = known.collect();
+        for index in 0..self.entries.len() {
+            if known.is_empty() {
+                return;
+            }
+            let entry = &self.entries[index];
+            let Some((content, stamp)) = known.remove(&entry.path) else {
+                continue;
+            };
+            if entry.content.is_none() || entry.is_outdated {
+                self.identify_at(index, content, Some(stamp));
+            }
+        }
+    }
+
+    /// Records that a header was read, and the file's stamp just before.
+    pub(super) fn note_header(&mut self, index: u32, stamp: Option<FileStamp>) {
+        let Some(entry) = self.entries.get_mut(index as usize) else {
+            return;
+        };
+        entry.has_header = true;
+        if entry.content.is_none() {
+            entry.stamp = stamp;
+        }
     }
 
     /// Drops what belongs to another image than the one that is there.
@@ -123,7 +167,7 @@ impl Worklist {
     pub fn known_files(&self) -> Vec<KnownFile> {
         let file = |entry: &WorklistEntry| KnownFile {
             path: entry.path.clone(),
-            is_read: entry.content.is_some() || entry.has_failed(),
+            is_shown: entry.was_looked_into() || entry.has_failed(),
             stamp: entry.stamp.filter(|_| !entry.has_failed()),
         };
         self.entries.iter().map(file).collect()
@@ -164,14 +208,14 @@ impl Worklist {
         done
     }
 
-    /// Returns whether the file was read before and may hold another image now.
+    /// Returns whether the file, or its header, was read before and may hold another image now.
     fn written(&mut self, index: usize, stamp: Option<FileStamp>) -> bool {
         let entry = &mut self.entries[index];
         let was_gone = entry.disk == Disk::Gone;
         if was_gone {
             entry.disk = Disk::Same;
         }
-        let was_read = entry.content.is_some();
+        let was_read = entry.was_looked_into();
         // A file that could not be read may be complete now.
         let has_failed = entry.has_failed();
         let may_differ = entry.may_differ(stamp);
@@ -187,7 +231,9 @@ impl Worklist {
     /// Forgets everything that was known of the image at a path, until the file is read again: what is there may be
     /// the film of another patient.
     fn outdate(&mut self, index: usize) {
-        self.entries[index].is_outdated = true;
+        let entry = &mut self.entries[index];
+        entry.is_outdated = true;
+        entry.has_header = false;
         self.forget_saved_opinion(index);
         for model in &mut self.other_models {
             model.forget_if(index as u32, |_| true);
@@ -232,6 +278,7 @@ mod tests {
     use crate::domain::{
         FilmSummary, Opinion, OpinionChange, Origin, PatientIdentity, Verdict, ViewPosition,
     };
+    use crate::worker::HeaderBatch;
 
     fn path(name: &str) -> Arc<Path> {
         Path::new(name).into()
@@ -350,6 +397,78 @@ mod tests {
             assert_eq!(list.day_taken(row), None);
         }
         assert_eq!(list.headers_to_read().len(), 2);
+    }
+
+    /// On a network disk nothing reports that a file was replaced.
+    #[test]
+    fn a_rescan_finds_that_a_film_was_replaced_of_which_only_the_header_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file: Arc<Path> = folder.path().join("a.dcm").into();
+        std::fs::write(&file, "one").unwrap();
+        let settled = || {
+            std::thread::sleep(std::time::Duration::from_millis(80));
+            FileStamp::of(&file)
+        };
+        let mut list = Worklist::default();
+        list.add([file.clone()]);
+        list.headers_to_read();
+        let film = FilmSummary {
+            view: ViewPosition::Pa,
+            age: Some("054Y".to_owned()),
+            ..FilmSummary::default()
+        };
+        list.take_headers(HeaderBatch {
+            films: vec![(0, settled(), film)],
+            read: 1,
+        });
+        let roots = [folder.path().to_owned()];
+        let rescan =
+            |list: &Worklist| crate::library::rescan(&roots, |_| false, &list.known_files());
+        assert_eq!(rescan(&list), []);
+        std::fs::write(&file, "another").unwrap();
+        settled();
+        let done = list.apply_disk_changes(rescan(&list));
+        assert_eq!(done.written, 1);
+        assert_eq!(list.view_and_age(0), (ViewPosition::Unknown, None));
+        assert_eq!(list.headers_to_read().len(), 1);
+    }
+
+    /// The file was replaced between the reading of its header and of its image.
+    #[test]
+    fn what_the_header_of_another_image_said_is_forgotten_with_the_first_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let file: Arc<Path> = folder.path().join("a.dcm").into();
+        let stamp = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(80));
+            FileStamp::of(&file)
+        };
+        for is_replaced in [false, true] {
+            let mut list = Worklist::default();
+            list.add([file.clone()]);
+            list.headers_to_read();
+            let film = FilmSummary {
+                view: ViewPosition::Pa,
+                ..FilmSummary::default()
+            };
+            let mut now = stamp("one");
+            list.take_headers(HeaderBatch {
+                films: vec![(0, now, film)],
+                read: 1,
+            });
+            if is_replaced {
+                now = stamp("another");
+            }
+            list.identify_at(0, id(1), now);
+            let expected = match is_replaced {
+                true => (ViewPosition::Unknown, 1),
+                false => (ViewPosition::Pa, 0),
+            };
+            assert_eq!(
+                (list.view_and_age(0).0, list.headers_to_read().len()),
+                expected
+            );
+        }
     }
 
     /// It may have been complete, or allowed, since.

@@ -90,8 +90,9 @@ impl Worklist {
     /// Takes in what some headers say.
     pub fn take_headers(&mut self, batch: HeaderBatch) {
         self.headers.outstanding = self.headers.outstanding.saturating_sub(batch.read);
-        for (index, film) in batch.films {
+        for (index, stamp, film) in batch.films {
             self.set_film_at(index, film);
+            self.note_header(index, stamp);
         }
     }
 
@@ -200,8 +201,8 @@ mod tests {
         assert!(list.is_reading_headers() && list.headers_to_read().is_empty());
         list.take_headers(HeaderBatch {
             films: vec![
-                (0, film("1", ViewPosition::Pa)),
-                (99, FilmSummary::default()),
+                (0, None, film("1", ViewPosition::Pa)),
+                (99, None, FilmSummary::default()),
             ],
             read: 2,
         });

@@ -1,8 +1,11 @@
 //! Blinded reading: the answer stays hidden until the reader's own call is saved.
 
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::domain::{Act, BlindedReading, CallChange, ContentId, Opinion, Verdict};
 use crate::store::{News, Request, ReviewDraft};
+use crate::tui::model::Phase;
 use crate::tui::worklist::Sort;
 
 fn reading(names: &[&str]) -> Model {
@@ -407,4 +410,26 @@ fn without_blinded_there_is_no_call() {
     assert!(model.prediction().is_some() && !model.is_hidden());
     enter(&mut model);
     assert!(model.overlay.is_none() && model.notice.unwrap().contains("--blinded"));
+}
+
+/// The reader stops cxr over lunch, or looks at the film in another program.
+#[test]
+fn the_time_in_another_program_is_of_no_image() {
+    let mut model = reading(&["a.png", "b.png"]);
+    let phase = Phase {
+        source: path("a.png"),
+        aided: false,
+    };
+    update(&mut model, Message::Tick);
+    let took = |model: &Model| {
+        let watch = &model.blinded.as_ref().unwrap().watch;
+        watch.took(&phase, Instant::now())
+    };
+    let away_for = Duration::from_secs(2);
+    let before = took(&model);
+    assert_eq!(away(&mut model, || std::thread::sleep(away_for)), ());
+    let after = took(&model);
+    assert!(after - before < away_for / 2, "{before:?} {after:?}");
+    std::thread::sleep(Duration::from_millis(30));
+    assert!(took(&model) > after, "it runs on");
 }

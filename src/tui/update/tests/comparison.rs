@@ -45,7 +45,7 @@ fn model() -> Model {
         ("K", "2020-01-08", ViewPosition::Pa),
     ];
     let films = (0..).zip(films);
-    let films = films.map(|(n, (issuer, taken, view))| (n, film(issuer, 0, taken, view)));
+    let films = films.map(|(n, (issuer, taken, view))| (n, None, film(issuer, 0, taken, view)));
     let batch = HeaderBatch {
         films: films.collect(),
         read: 5,
@@ -427,7 +427,7 @@ fn a_film_beside_whose_file_was_written_to_is_opened_again() {
     );
     assert!(jobs, "{effects:?}");
     let batch = || HeaderBatch {
-        films: vec![(1, film("H", 0, "2020-01-05", ViewPosition::Pa))],
+        films: vec![(1, None, film("H", 0, "2020-01-05", ViewPosition::Pa))],
         read: 1,
     };
     let effects = update(&mut model, Message::Headers(batch()));

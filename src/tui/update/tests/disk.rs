@@ -1,11 +1,16 @@
 //! Files that are replaced, added and removed: nothing of one image may appear under another.
 
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
 use super::*;
-use crate::domain::{ContentId, OpinionChange, Verdict};
+use crate::domain::{Act, ContentId, OpinionChange, Review, Verdict};
 use crate::library::Touched;
-use crate::store::{News, Request, ReviewDraft};
+use crate::store::{News, Pending, Recorder, Request, ReviewDraft};
 use crate::tui::model::{HeaderRead, Overlay};
 use crate::tui::worklist::Disk;
+use crate::worker::{FileContent, read_contents};
 
 /// The identity of an image, by a number.
 fn id(number: u8) -> ContentId {
@@ -373,4 +378,113 @@ fn added_and_removed_files_are_marked_and_reported() {
     let (touched, asked) = (vec![], true);
     update(&mut model, Message::Touched { touched, asked });
     assert!(model.notice.as_ref().unwrap().contains("nothing new"));
+}
+
+/// Reads files as the thread for it does, and lets the log and the screen talk until all paths are looked up.
+fn talk(model: &mut Model, recorder: &Recorder, news: &Receiver<News>, paths: &[Arc<Path>]) {
+    recorder.ask(Request::Found(paths.to_vec()));
+    let mut looked_up = 0;
+    while looked_up < paths.len() {
+        let told = news.recv_timeout(Duration::from_secs(60)).unwrap();
+        if let News::LookedUp(count) = &told {
+            looked_up += count;
+        }
+        for effect in update(model, Message::Review(told)) {
+            if let Effect::ReadContents(paths) = effect {
+                let files = contents(&paths);
+                let read = files.iter().map(|file| {
+                    let content = file.content.map(|(content, _)| content);
+                    (file.path.clone(), content)
+                });
+                recorder.ask(Request::Compared(read.collect()));
+                update(model, Message::Contents(files));
+            }
+        }
+    }
+}
+
+fn contents(paths: &[Arc<Path>]) -> Vec<FileContent> {
+    // A file has a stamp once its last change is a moment ago.
+    std::thread::sleep(Duration::from_millis(80));
+    let (jobs, queue) = mpsc::channel();
+    jobs.send(paths.to_vec()).unwrap();
+    drop(jobs);
+    let read = Mutex::new(Vec::new());
+    read_contents(&queue, |files| {
+        read.lock().unwrap().extend(files);
+        true
+    });
+    read.into_inner().unwrap()
+}
+
+/// The file of a reviewed film is replaced by another patient's while cxr is closed. With a background that scores
+/// nothing, neither is opened.
+#[test]
+fn a_verdict_of_an_earlier_session_does_not_stand_on_the_film_that_took_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let paths: Vec<Arc<Path>> = ["first.png", "replaced.png", "same.png", "swapped.png"]
+        .map(|name| folder.path().join(name).into())
+        .into();
+    for path in &paths {
+        std::fs::write(path, path.as_os_str().as_encoded_bytes()).unwrap();
+    }
+    let agreed = Opinion {
+        verdict: Some(Verdict::Agree),
+        ..Opinion::default()
+    };
+    let start = || {
+        let (sender, news) = mpsc::channel();
+        let recorder = Recorder::start(Pending::open(&store).unwrap(), "ann", move |told| {
+            let _ = sender.send(told);
+        });
+        (recorder, news)
+    };
+    let (recorder, _news) = start();
+    for file in &contents(&paths)[1..3] {
+        recorder.ask(Request::Record(Box::new(ReviewDraft {
+            source: file.path.clone(),
+            content: file.content.unwrap().0,
+            uids: Default::default(),
+            patient_id: None,
+            review: Review {
+                reviewer: "ann".into(),
+                at: std::time::SystemTime::now(),
+                act: Act::Judged,
+                change: OpinionChange::to(&agreed),
+                seen: Default::default(),
+            },
+            prediction: None,
+        })));
+    }
+    assert_eq!(recorder.end(), None);
+    std::fs::write(&paths[1], "the film of another patient").unwrap();
+
+    let (recorder, news) = start();
+    let names: Vec<&str> = paths.iter().map(|path| path.to_str().unwrap()).collect();
+    let mut model = model_of(&names);
+    talk(&mut model, &recorder, &news, &paths);
+    let verdict = |model: &Model, row: usize| opinion_of(model, names[row]).verdict;
+    assert_eq!(verdict(&model, 1), None);
+    assert_eq!(verdict(&model, 2), Some(Verdict::Agree));
+    assert_eq!(model.worklist.reviewed(), 1);
+    press_key(&mut model, KeyCode::Tab, KeyModifiers::NONE);
+    assert_eq!(selected(&model), "replaced.png");
+
+    // Now it is the other one's turn, and nothing reports it before the reader asks.
+    std::thread::sleep(Duration::from_millis(80));
+    std::fs::write(&paths[2], "a third patient's").unwrap();
+    std::thread::sleep(Duration::from_millis(80));
+    let roots = [folder.path().to_owned()];
+    let except = |path: &Path| crate::store::is_part_of(&store, path);
+    let touched = crate::library::rescan(&roots, except, &model.worklist.known_files());
+    assert_eq!(touched.len(), 1, "{touched:?}");
+    update(
+        &mut model,
+        Message::Touched {
+            touched,
+            asked: true,
+        },
+    );
+    assert_eq!((verdict(&model, 2), model.worklist.reviewed()), (None, 0));
 }

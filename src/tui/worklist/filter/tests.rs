@@ -47,6 +47,7 @@ fn unread(path: &str) -> WorklistEntry {
         opinion_state: None,
         content: None,
         stamp: None,
+        has_header: false,
         is_outdated: false,
         disk: Default::default(),
         view: Default::default(),

@@ -1,9 +1,9 @@
 //! The films of one patient in the order in which they were taken, and the one to compare a film with.
 
-use std::path::Component;
+use std::path::Path;
 
 use super::time_key;
-use crate::domain::{PatientIdentity, Sameness, days_between, is_before};
+use crate::domain::{Sameness, days_between, is_before};
 use crate::tui::worklist::{Disk, EntryState, Worklist, WorklistEntry};
 
 /// A film to compare another one with.
@@ -155,20 +155,21 @@ impl Worklist {
         }
     }
 
-    /// Whether two films of one patient may be compared. Where nothing but the *Patient ID* says that it is one, films
-    /// of several folders may come from several institutions that number their patients alike.
+    /// Whether two films of one patient may be compared. Where no field beside the *Patient ID* says of both that it is
+    /// one, films of several folders may come from several institutions that number their patients alike.
     pub(super) fn is_comparable(&self, index: u32, other: u32) -> bool {
-        let images = &self.patients.images;
-        let states_only_id = |index: u32| {
-            images.get(&index).is_none_or(|image| {
-                let identity = &self.patients.identities[image.identity as usize];
-                has_only_id(&identity.stated)
-            })
+        let stated = |index: u32| {
+            let image = self.patients.images.get(&index)?;
+            Some(&self.patients.identities[image.identity as usize].stated)
+        };
+        let shares_more = || {
+            let both = stated(index).zip(stated(other));
+            both.is_some_and(|(one, other)| one.shares_more_than_id(other))
         };
         index == other
-            || !(states_only_id(index) && states_only_id(other))
             || self.is_same_study(index, other)
             || self.institution(index) == self.institution(other)
+            || shares_more()
     }
 
     fn is_same_study(&self, index: u32, other: u32) -> bool {
@@ -176,15 +177,21 @@ impl Worklist {
         study(index).is_some() && study(index) == study(other)
     }
 
-    /// The opened folder in which a film lies, and the first folder below it.
-    fn institution(&self, index: u32) -> (usize, Option<Component<'_>>) {
+    /// The first folder below the opened one in which a film lies, or else the opened one. Of a film that was named
+    /// itself, its folder.
+    fn institution(&self, index: u32) -> &Path {
         let path = &self.entries[index as usize].path;
-        let mut roots = self.roots.iter().enumerate();
-        let found = roots.find_map(|(at, root)| Some((at, path.strip_prefix(root).ok()?)));
-        let (root, below) = found.unwrap_or((usize::MAX, path));
-        let mut parts = below.components();
-        let first = parts.next();
-        (root, first.filter(|_| parts.next().is_some()))
+        let below = self
+            .roots
+            .iter()
+            .find_map(|root| path.strip_prefix(root).ok());
+        let parts = below.unwrap_or(path).components().count();
+        let up = parts.saturating_sub(1).max(1);
+        let folder = path.ancestors().nth(up).unwrap_or(path);
+        match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        }
     }
 }
 
@@ -207,18 +214,10 @@ impl WorklistEntry {
     }
 }
 
-fn has_only_id(stated: &PatientIdentity) -> bool {
-    let issuer = &stated.issuer;
-    let has_issuer = issuer.local.is_some() || issuer.universal.is_some();
-    !has_issuer && stated.name.is_none() && stated.birth_date.is_none()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::domain::{FilmSummary, Fingerprint, Issuer, Origin, ViewPosition};
+    use crate::domain::{FilmSummary, Fingerprint, Issuer, Origin, PatientIdentity, ViewPosition};
 
     /// From path, identifier, issuer, name, time and view; empty if unknown.
     type Row = ([&'static str; 5], ViewPosition);
@@ -335,6 +334,34 @@ mod tests {
         assert_eq!(list.relation(1, 0).patient, Sameness::Unproven);
         assert_eq!(prior(&list, 4), Ok(3), "the name agrees");
         assert_eq!(prior(&list, 6), Err(NoPrior::NoneEarlier), "another name");
+    }
+
+    /// A film that says less than another is no proof that both are of one institution.
+    #[test]
+    fn a_name_on_one_side_only_does_not_reach_into_another_folder_either() {
+        let list = list(&[
+            (["/films/site-a/1", "7", "", "DOE", "2020-01-01"], PA),
+            (["/films/site-b/1", "7", "", "", "2020-01-05"], PA),
+            (["/films/site-b/2", "7", "", "DOE", "2020-01-09"], PA),
+        ]);
+        assert_eq!(prior(&list, 1), Err(NoPrior::OnlyId));
+        assert_eq!(list.relation(1, 0).patient, Sameness::Unproven);
+        assert_eq!(list.timeline(1).len(), 2, "its own folder");
+        assert_eq!(prior(&list, 2), Ok(1), "the same folder");
+        assert_eq!(list.relation(2, 0).patient, Sameness::Same, "the same name");
+    }
+
+    #[test]
+    fn films_that_are_named_themselves_are_of_their_folder() {
+        let mut list = list(&[
+            (["/films/site-a/1", "7", "", "", "2020-01-01"], PA),
+            (["/films/site-a/2", "7", "", "", "2020-01-05"], PA),
+            (["/films/site-b/1", "7", "", "", "2020-01-09"], PA),
+        ]);
+        let roots = ["/films/site-a/1", "/films/site-a/2", "/films/site-b/1"];
+        list.set_roots(roots.map(Into::into).to_vec());
+        assert_eq!(prior(&list, 1), Ok(0));
+        assert_eq!(prior(&list, 2), Err(NoPrior::OnlyId));
     }
 
     #[test]
