@@ -332,3 +332,118 @@ fn mode_words(mode: ReadingMode) -> &'static str {
         ReadingMode::Aided => "beside the model's answer",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::UNIX_EPOCH;
+
+    use super::super::panel::tests::{Log, study};
+    use super::*;
+    use crate::study::{CaseList, digest};
+
+    /// A study of three films that are there.
+    fn study_of_films(folder: &Path) -> LoadedStudy {
+        let mut study = study(folder, "unaided");
+        let case = |n: u8| {
+            let path = PathBuf::from(format!("covid-{n}.png"));
+            fs::write(folder.join(&path), [n]).unwrap();
+            ListedCase {
+                path,
+                content: digest(&[n]).parse().unwrap(),
+            }
+        };
+        study.list = CaseList {
+            cases: (0..3).map(case).collect(),
+            excluded: Vec::new(),
+        };
+        study
+    }
+
+    /// The film on the screen must be the one of the list, and the reason names no file: a reader sees it.
+    #[test]
+    fn a_film_that_was_replaced_or_is_gone_opens_no_sitting() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study_of_films(folder.path());
+        let listed: Vec<&ListedCase> = study.list.cases.iter().rev().collect();
+        assert_eq!(case_fault(&study, &listed), None);
+        fs::write(folder.path().join("covid-1.png"), "another").unwrap();
+        let fault = case_fault(&study, &listed).unwrap();
+        assert_eq!(
+            fault,
+            "case 2 of 3 is not the film of the case list: its file was replaced; cxr study check names the file"
+        );
+        fs::remove_file(folder.path().join("covid-2.png")).unwrap();
+        let fault = case_fault(&study, &listed).unwrap();
+        assert!(
+            fault.contains("case 1 of 3 is not there") && fault.contains("1 more"),
+            "{fault}"
+        );
+        assert!(!fault.contains("covid"), "{fault}");
+    }
+
+    /// Readings that were ended early leave disagreements, which are decided all the same.
+    #[test]
+    fn an_adjudicator_works_after_the_readings_were_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study(folder.path(), "unaided");
+        let digest = study.file.digest.clone();
+        let mut log = Log::open(&study);
+        let begin = |log: &mut Log, event: &str| {
+            log.0
+                .note_study_event(&digest, "", event, "", UNIX_EPOCH)
+                .unwrap();
+        };
+        log.0
+            .begin_study(&digest, &study.registration(), UNIX_EPOCH)
+            .unwrap();
+        log.call(&study, "ann", 0, true);
+        let early = reading_now(&study, "dee", &log.0).unwrap().err();
+        assert!(early.unwrap().contains("1 readings are still to be made"));
+        log.call(&study, "bob", 5, false);
+        begin(&mut log, study_event::CLOSED);
+        let reader = reading_now(&study, "ann", &log.0).unwrap().err();
+        assert_eq!(reader.as_deref(), Some("the study is closed"));
+        let opened = reading_now(&study, "dee", &log.0).unwrap().ok().unwrap();
+        assert_eq!((opened.cases.len(), opened.read), (1, 0));
+        begin(&mut log, study_event::ENDED);
+        let ended = reading_now(&study, "dee", &log.0).unwrap().err();
+        assert_eq!(ended.as_deref(), Some("the adjudication is closed"));
+    }
+
+    /// The wash-out is counted from the moment when the screen was left, if that is later than the last call.
+    #[test]
+    fn the_end_of_a_sitting_counts_as_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study(folder.path(), "unaided");
+        let mut log = Log::open(&study);
+        log.call(&study, "ann", 0, true);
+        let lists = study.lists();
+        let last = |log: &Log| {
+            let calls = log.0.study_calls(&study.file.digest).unwrap();
+            let events = log.0.study_events().unwrap();
+            let progress = study.progress(&lists[0], &calls, &events);
+            (progress[0].read, progress[0].last_ms.unwrap())
+        };
+        let (read, called) = last(&log);
+        assert_eq!(read, 1);
+        let left = UNIX_EPOCH + std::time::Duration::from_millis(called as u64 + 3 * DAY_MS as u64);
+        log.0
+            .note_study_event(&study.file.digest, "ann", study_event::LEFT, "", left)
+            .unwrap();
+        assert_eq!(last(&log), (1, called + 3 * DAY_MS));
+    }
+
+    #[test]
+    fn only_readings_that_differ_have_a_second_sitting() {
+        let folder = tempfile::tempdir().unwrap();
+        let apart = study(folder.path(), "independent\"\nfirst = \"unaided");
+        let second = apart.registration().second;
+        assert_eq!(second["ann [unaided]"], "ann [aided]");
+        assert_eq!(second.len(), 2);
+        let one = study(folder.path(), "unaided").registration();
+        assert!(one.second.is_empty() && one.lists.is_empty());
+        assert_eq!(one.cases, ["ab".repeat(32)]);
+        assert_eq!(one.panel.unwrap().mode, "unaided");
+    }
+}
