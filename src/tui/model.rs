@@ -426,6 +426,12 @@ impl Model {
             .is_some_and(|sitting| sitting.hides_header)
     }
 
+    /// Whether the screen may tell which films are of one patient, and when they were taken. A study keeps that hidden:
+    /// whose film it is, and what came before it, is not a question of its readers.
+    pub fn ties_films(&self) -> bool {
+        self.study_sitting().is_none()
+    }
+
     /// Shows the patient's name and identifier, or hides them again.
     ///
     /// # Errors

@@ -93,10 +93,9 @@ fn facts_words(model: &Model) -> Vec<(bool, String)> {
     if !person.is_empty() {
         words.push(person.join(" "));
     }
-    // A study may hide whose films they are.
     let list = &model.worklist;
     let day = list.day_taken(list.cursor());
-    words.extend(day.filter(|_| model.study_sitting().is_none()));
+    words.extend(day.filter(|_| model.ties_films()));
     let mut all: Vec<(bool, String)> = words.into_iter().map(|words| (false, words)).collect();
     if facts.frames > 1 {
         all.push((true, format!("frame 1 of {}", facts.frames)));

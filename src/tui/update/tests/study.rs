@@ -6,7 +6,10 @@ use ratatui::backend::TestBackend;
 use super::*;
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use crate::domain::{BlindedReading, ContentId, HeaderLine, LocalisationRule, ReadingMode};
+use crate::domain::{
+    BlindedReading, ContentId, Fingerprint, HeaderLine, LocalisationRule, Origin, PatientIdentity,
+    ReadingMode, Severity,
+};
 use crate::store::{Request, ReviewDraft};
 use crate::tui::keymap::Keymap;
 use crate::tui::model::{HeaderRead, StudySitting};
@@ -81,6 +84,11 @@ fn world(mode: ReadingMode, answers: [(f32, bool); 3]) -> Model {
 fn world_of(sitting: StudySitting, answers: [(f32, bool); 3]) -> Model {
     let mut model = empty_model();
     model.read_for_study(sitting);
+    filled(model, answers)
+}
+
+/// With three images, all of them scored.
+fn filled(mut model: Model, answers: [(f32, bool); 3]) -> Model {
     let images = NAMES.map(path).into();
     let problems = vec![];
     update(&mut model, Message::Found { images, problems });
@@ -98,6 +106,12 @@ fn world_of(sitting: StudySitting, answers: [(f32, bool); 3]) -> Model {
         update(&mut model, Message::Worker(opened));
         update(&mut model, shown(name, generation, 7));
         let mut answer = prediction(score);
+        answer.severity = Some(Severity {
+            geographic_extent: 8.0 * score,
+            opacity: 0.0,
+            geographic_extent_error: None,
+            opacity_error: None,
+        });
         if is_refused {
             answer.input = InputCheck::Refused(vec!["a lateral view".into()]);
             answer.findings.clear();
@@ -392,19 +406,16 @@ fn a_header_that_is_shown_does_not_show_the_patient() {
             step(&|model| drop(act(model, Action::Identity)), &what);
         }
         // After the call, which shows the answer in the sequential design.
-        for world in &mut worlds {
-            world.overlay = None;
-            act(world, Action::First);
-            again(world);
+        for mut world in opposite_worlds_of(&sitting_with_header(mode)) {
             for code in [KeyCode::Enter, KeyCode::Char('1'), KeyCode::Enter] {
-                key(world, code);
+                key(&mut world, code);
             }
-            record(world);
-            again(world);
+            record(&mut world);
+            assert!(opinion_of(&world, "1.dcm").blinded.is_some());
             for action in [Action::Identity, Action::Header, Action::Identity] {
-                act(world, action);
-                again(world);
-                anonymous(world, "called");
+                act(&mut world, action);
+                again(&mut world);
+                anonymous(&world, "called");
             }
         }
     }
@@ -470,8 +481,8 @@ fn the_mouse_shows_nothing_that_is_hidden() {
             let mut worlds = opposite_worlds_of(&sitting_with_header(mode));
             both(&mut worlds, |model| drop(act(model, Action::Identity)), "p");
             let places = (0..100)
-                .step_by(9)
-                .flat_map(|x| [0, 2, 4, 14, 22, 29].map(|y| (x, y)));
+                .step_by(14)
+                .flat_map(|x| [0, 2, 12, 16, 29].map(|y| (x, y)));
             for (column, row) in places {
                 for kind in kinds {
                     let mouse = MouseEvent {
@@ -534,6 +545,42 @@ fn a_hidden_header_is_hidden_in_the_title_too() {
         let (told, screen) = title(sitting_with_header(mode));
         assert_eq!(told, [true, true, true], "{screen}");
     }
+}
+
+/// Which films are of one patient, and when they were taken, is in their headers, and no part of a sitting. Outside of one
+/// it is on the screen.
+#[test]
+fn films_of_one_patient_are_not_tied_together_in_a_sitting() {
+    let answers = [(0.2, false), (0.9, false), (0.5, false)];
+    let told = |mut model: Model| {
+        for (day, index) in ["2020-03-01", "2020-03-05", "2020-03-09"]
+            .into_iter()
+            .zip(0..)
+        {
+            let origin = Origin {
+                patient: PatientIdentity {
+                    id: Some("MRN-4711".into()),
+                    name: Some(Fingerprint(1)),
+                    ..PatientIdentity::default()
+                },
+                study: None,
+                taken: Some(day.into()),
+            };
+            model.worklist.set_origin_at(index, origin);
+        }
+        act(&mut model, Action::Next);
+        again(&mut model);
+        let screen = screen(&model);
+        ["2020-03-05", "prior", "days before"].map(|words| screen.contains(words))
+    };
+    for mode in [
+        ReadingMode::Unaided,
+        ReadingMode::Sequential,
+        ReadingMode::Aided,
+    ] {
+        assert_eq!(told(world(mode, answers)), [false; 3], "{mode:?}");
+    }
+    assert_eq!(told(filled(empty_model(), answers)), [true; 3]);
 }
 
 /// A file may be replaced while the sitting is open: what is said of the new film is no reading of the study.
