@@ -395,7 +395,7 @@ fn a_header_that_is_shown_does_not_show_the_patient() {
                 },
                 &what,
             );
-            step(&|model| key(model, KeyCode::Char('p')), &what);
+            step(&|model| key(model, KeyCode::Char('P')), &what);
             step(&|model| key(model, KeyCode::Esc), &what);
             step(&|model| model.overlay = None, &what);
         }
