@@ -59,7 +59,7 @@ pub struct StudyPath {
 /// if the design has such calls.
 ///
 /// Adjudicators are named in study.toml (adjudicators = ["NAME"]); `cxr --study study.toml --reviewer NAME` opens the
-/// cases on which readers differ, once all have read. Exit status: 0, 1 if something is undecided, 2 for bad usage.
+/// cases on which readers differ, once all have read or the readings were closed. Exit status: 0, 1 if something is undecided, 2 for bad usage.
 #[derive(Debug, Args)]
 pub struct ReferenceOfStudy {
     /// The file of the study
@@ -77,7 +77,8 @@ pub struct ReferenceOfStudy {
 
 /// End a study before everything is read
 ///
-/// No sitting opens any more, and export and agreement show what was read. The reason stays in the log.
+/// No sitting of a reader opens any more, and export and agreement show what was read. Where adjudicators still have
+/// disagreements to decide, these wait for that; close the study again to end that too. The reason stays in the log.
 #[derive(Debug, Args)]
 pub struct CloseStudy {
     /// The file of the study

@@ -1,5 +1,6 @@
 //! `cxr [PATH]...`: the screen.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use super::shared::numbered_file::{stem_of, write_numbered};
-use super::shared::reviews::{ReadingSelection, not_opened, refuse_open_study, store_path};
-use super::shared::study::{login, start_sitting};
+use super::shared::reviews::{ReadingSelection, not_opened, store_path};
+use super::shared::study::{login, refuse_open_study, start_sitting};
 use super::shared::{
     CommandContext, SOME_FAILED, Usage, assumed, complain, film_table, model_library, probe_time,
 };
@@ -142,10 +143,17 @@ pub fn run(
         folders: options.paths.clone(),
         reviewer: Some(options.reviewer.clone()),
         study: None,
+        cases: HashSet::new(),
     });
     let memory = Some(predictions::in_store(store, RULES));
     let start = |report| Worker::with_cache(decoder, models, memory, background_threads(), report);
     let left = tui::run(options, start).context("the terminal")?;
+    if let Some(started) = &study {
+        // The readings are safe; only the wash-out would be counted from an earlier moment.
+        if let Err(error) = started.note_left() {
+            complain(&format!("the end of the sitting was not noted: {error:#}"));
+        }
+    }
     if let Some(unwritten) = left.unwritten {
         complain(&unwritten);
         return Ok(FinishedSession {

@@ -117,7 +117,7 @@ pub fn sight(path: &Path) -> Sighting {
     if path.file_name().is_some_and(is_index) {
         return Sighting::Other; // An index of DICOM files, without a picture.
     }
-    if unread::ending(path).is_some_and(|ending| IMAGES.contains(&ending.as_str())) {
+    if image_ending(path).is_some() {
         return Sighting::Image;
     }
     match head(path) {
@@ -146,6 +146,11 @@ fn why_closed(path: &Path) -> String {
         || "it cannot be read".to_owned(),
         |error| error.kind().to_string(),
     )
+}
+
+/// The ending of a file's name in lower case, if it is that of images that are read.
+pub fn image_ending(path: &Path) -> Option<String> {
+    unread::ending(path).filter(|ending| IMAGES.contains(&ending.as_str()))
 }
 
 /// Whether the name alone tells that a file is a text or a document beside images.

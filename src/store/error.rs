@@ -80,6 +80,16 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A review of a sitting of a study whose reader has opened the next one meanwhile.
+    #[error("the sitting {second} was opened meanwhile, and {reader} takes nothing after it")]
+    SittingOver {
+        /// The file.
+        path: PathBuf,
+        /// Name of the reader in the reviews.
+        reader: String,
+        /// The name in the sitting that was opened.
+        second: String,
+    },
     /// Any other error of SQLite or the system.
     #[error("{path}: {reason}")]
     Other {

@@ -32,6 +32,7 @@ mod pending;
 mod place;
 mod predictions;
 mod recorder;
+mod registration;
 mod rescue;
 mod schema;
 mod seen;
@@ -63,9 +64,10 @@ pub use place::absolute_path;
 use place::bytes_of;
 use predictions::put_prediction;
 pub use recorder::{Ending, News, Recorder, Request, ReviewDraft};
+pub use registration::{OpenStudy, RegisteredPanel, StudyRegistration};
 pub use session::Bookmark;
 use stored::{StoredVerdict, from_word};
-pub use study_events::{OpenStudy, StudyAudit, StudyCall, StudyEvent, StudyRegistration};
+pub use study_events::{StudyAudit, StudyCall, StudyEvent, study_event};
 pub use times::ReviewTime;
 use wait::Wait;
 pub use words::{LastWord, Standing};
@@ -163,12 +165,20 @@ impl Store {
     }
 
     fn append_line(&mut self, line: &LogLine) -> Result<Merged, StoreError> {
-        self.write(|change| {
+        let written = self.write(|change| {
+            if let Some(second) = registration::second_sitting_opened(change, line)? {
+                return Ok(Err(second));
+            }
             put_image(change, &line.image)?;
             if let Some(answer) = &line.model_answer {
                 put_prediction(change, &line.image.sha256, answer)?;
             }
-            merge::put_review(change, line)
+            merge::put_review(change, line).map(Ok)
+        })?;
+        written.map_err(|second| StoreError::SittingOver {
+            path: self.path.clone(),
+            reader: line.reviewer.clone(),
+            second,
         })
     }
 

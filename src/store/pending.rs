@@ -25,6 +25,8 @@ pub struct Pending {
     written: Vec<LogLine>,
     /// Files of earlier sessions, and the tokens of their reviews that are not in the log yet.
     taken_up: Vec<(PathBuf, HashSet<String>)>,
+    /// Reviews that the store does not take, and why.
+    refused: Vec<RefusedReview>,
     /// The file of this session's reviews, if there is one.
     saved: Option<PathBuf>,
     wait: Wait,
@@ -52,6 +54,17 @@ pub struct WrittenReview {
     pub reviewer: String,
     /// The image on the screen that it has to be reported for, if any.
     pub shown: Option<ShownImage>,
+}
+
+/// A review that the store does not take, at any time.
+#[derive(Debug)]
+pub struct RefusedReview {
+    /// The reader whose review it was.
+    pub reviewer: String,
+    /// The image on the screen that it has to be reported for, if any.
+    pub shown: Option<ShownImage>,
+    /// One line.
+    pub reason: String,
 }
 
 /// Reviews that earlier sessions could not write.
@@ -95,6 +108,7 @@ impl Pending {
             waiting: VecDeque::new(),
             written: Vec::new(),
             taken_up: Vec::new(),
+            refused: Vec::new(),
             saved: None,
             wait: Wait::default(),
         }
@@ -149,14 +163,20 @@ impl Pending {
         taken_up
     }
 
-    /// Writes the oldest waiting review; `None` if none waits.
+    /// Writes the oldest waiting review; `None` if none waits. One that the store does not take is passed over: see
+    /// [`Pending::take_refused`].
     ///
     /// # Errors
     /// If it cannot be written. It goes on waiting then.
     pub fn write_next(&mut self) -> Option<Result<WrittenReview, StoreError>> {
         // It stays in the queue until it is written, so that a panic does not lose it.
-        let line = self.waiting.front()?.line.clone();
-        let written = self.write(&line);
+        let (line, written) = loop {
+            let line = self.waiting.front()?.line.clone();
+            match self.write(&line) {
+                Err(error @ StoreError::SittingOver { .. }) => self.refuse_first(&line, &error),
+                written => break (line, written),
+            }
+        };
         match &written {
             Ok(_) => {}
             // A locked store is still there. To open it again would check the whole file.
@@ -175,6 +195,22 @@ impl Pending {
                 shown,
             }
         }))
+    }
+
+    /// The oldest waiting review waits no longer.
+    fn refuse_first(&mut self, line: &LogLine, error: &StoreError) {
+        let shown = self.waiting.pop_front().and_then(|first| first.shown);
+        self.refused.push(RefusedReview {
+            reviewer: line.reviewer.clone(),
+            shown,
+            reason: error.to_string(),
+        });
+        self.note_written(&line.token);
+    }
+
+    /// The reviews that the store did not take since this was asked last. They wait no longer.
+    pub fn take_refused(&mut self) -> Vec<RefusedReview> {
+        std::mem::take(&mut self.refused)
     }
 
     /// The open store no longer has its name. Its write-ahead log goes into its file, at the file's new place,

@@ -78,7 +78,7 @@ pub enum News {
         /// The reader's opinion of it in the log.
         opinion: Box<Opinion>,
     },
-    /// One review of this image was lost by a fault of this program.
+    /// One review of this image is not recorded: the store does not take it, or a fault of this program lost it.
     Refused {
         /// Path of the image, as the screen has it.
         source: Arc<Path>,

@@ -5,11 +5,10 @@
 //! An event's hash covers `cxr study event 1\n`, the hash of the event before (for the first: 32 zero bytes), and each
 //! field in the order of the table: its length as 8 bytes, lowest first, and its bytes. Numbers are 8 such bytes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::chain::Hash;
@@ -17,10 +16,22 @@ use super::{Store, StoreError};
 use crate::domain::hex::hex;
 
 const DOMAIN: &[u8] = b"cxr study event 1\n";
-/// The event with which a study begins; its detail is a [`StudyRegistration`].
-const BEGUN: &str = "begun";
-/// The event after which no sitting opens any more.
-const CLOSED: &str = "closed";
+
+/// The words of events that something follows from.
+pub mod study_event {
+    /// A study begins; the detail is a [`StudyRegistration`](super::super::StudyRegistration).
+    pub const BEGUN: &str = "begun";
+    /// The same registration by a version of cxr that notes more of it.
+    pub const REGISTERED: &str = "registered";
+    /// A sitting was opened.
+    pub const SITTING: &str = "sitting";
+    /// The screen of a sitting was left.
+    pub const LEFT: &str = "left";
+    /// No sitting of a reader opens any more.
+    pub const CLOSED: &str = "closed";
+    /// No sitting of an adjudicator opens any more.
+    pub const ENDED: &str = "ended";
+}
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,38 +42,14 @@ pub struct StudyEvent {
     pub study: String,
     /// Name of the reader, as in the reviews; empty where the event is of none.
     pub reader: String,
-    /// A word that never changes: `begun`, `sitting`, `refused`, `closed`.
+    /// A word that never changes: those of [`study_event`], and `refused`.
     pub event: String,
-    /// One line, or JSON for `begun`.
+    /// One line, or JSON for `begun` and `registered`.
     pub detail: String,
     /// Number of reviews at that moment.
     pub log_rows: i64,
     /// Hash of the last review then, in lower-case hexadecimal digits.
     pub log_head: String,
-}
-
-/// With what a study began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StudyRegistration {
-    /// Name of the study.
-    pub name: String,
-    /// SHA-256 of the case list.
-    pub cases_sha256: String,
-    /// SHA-256 of the reference standard, if there is one.
-    pub reference_sha256: Option<String>,
-    /// SHA-256 of the model's weights.
-    pub model_sha256: String,
-    /// How many cases each reader is to read, by the reader's name in the reviews.
-    pub expected: BTreeMap<String, usize>,
-}
-
-/// A study that has begun and is neither read to its end nor closed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenStudy {
-    /// Name of the study.
-    pub name: String,
-    /// Cases that are still to be read, of all readers together.
-    pub unread: usize,
 }
 
 /// An image that was called in a study.
@@ -104,71 +91,6 @@ impl Store {
     ) -> Result<(), StoreError> {
         let texts = [study, reader, event, detail];
         self.write(|change| append(change, texts, at))
-    }
-
-    /// Begins a study, unless one has begun in this store. Returns the digest of the study that has. Of several sessions
-    /// that begin at the same moment, one begins it.
-    ///
-    /// # Errors
-    /// If it cannot be written or read.
-    pub fn begin_study(
-        &mut self,
-        study: &str,
-        registration: &StudyRegistration,
-        at: SystemTime,
-    ) -> Result<String, StoreError> {
-        let detail = serde_json::to_string(registration).unwrap_or_default();
-        // Two sittings may open at the same moment: asked and written in one transaction, the study begins once.
-        self.write(|change| {
-            const SQL: &str = "SELECT study FROM study_event WHERE event = ? ORDER BY id LIMIT 1";
-            let begun: Option<String> = change
-                .query_row(SQL, [BEGUN], |row| row.get(0))
-                .optional()?;
-            if let Some(begun) = begun {
-                return Ok(begun);
-            }
-            append(change, [study, "", BEGUN, &detail], at)?;
-            Ok(study.to_owned())
-        })
-    }
-
-    /// The digest and the registration of the study that has begun in this store.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn study_begun(&self) -> Result<Option<(String, StudyRegistration)>, StoreError> {
-        let begun = self.study_events()?.into_iter();
-        let mut begun = begun.filter(|event| event.event == BEGUN);
-        let read = |event: StudyEvent| {
-            let registration = serde_json::from_str(&event.detail).ok()?;
-            Some((event.study, registration))
-        };
-        Ok(begun.next().and_then(read))
-    }
-
-    /// The study of this store, if it is neither read to its end nor closed: until then no table may show the answers
-    /// and calls that are hidden from its readers.
-    ///
-    /// # Errors
-    /// If the store cannot be read.
-    pub fn open_study(&self) -> Result<Option<OpenStudy>, StoreError> {
-        let events = self.study_events()?;
-        let Some((study, registration)) = self.study_begun()? else {
-            return Ok(None);
-        };
-        if events.iter().any(|event| event.event == CLOSED) {
-            return Ok(None);
-        }
-        let calls = self.study_calls(&study)?;
-        let unread = registration.expected.iter().map(|(reader, expected)| {
-            let read = calls.iter().filter(|call| call.reader == *reader).count();
-            expected.saturating_sub(read)
-        });
-        let unread = unread.sum();
-        Ok((unread > 0).then_some(OpenStudy {
-            name: registration.name,
-            unread,
-        }))
     }
 
     /// All events, the oldest first.
@@ -244,7 +166,11 @@ impl Store {
 }
 
 /// Appends an event: its study, reader, word and detail.
-fn append(change: &Transaction, texts: [&str; 4], at: SystemTime) -> rusqlite::Result<()> {
+pub(super) fn append(
+    change: &Transaction,
+    texts: [&str; 4],
+    at: SystemTime,
+) -> rusqlite::Result<()> {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let at_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     let (log_rows, log_head): (i64, Hash) =
@@ -387,55 +313,9 @@ fn verify(connection: &Connection) -> rusqlite::Result<StudyAudit> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::entry;
+    use super::super::registration::tests::{call, registration};
+    use super::study_event::BEGUN;
     use super::*;
-    use crate::domain::{BlindedReading, Call, Opinion, OpinionChange, ReadingMode};
-
-    fn registration() -> StudyRegistration {
-        StudyRegistration {
-            name: "pilot".into(),
-            cases_sha256: "aa".repeat(32),
-            reference_sha256: None,
-            model_sha256: "bb".repeat(32),
-            expected: [("ann".to_owned(), 2)].into(),
-        }
-    }
-
-    fn call(store: &mut Store, image: u64, study: &str) {
-        let mut row = entry(image, "agree");
-        row.token = format!("call {image}");
-        row.review.change = OpinionChange::to(&Opinion {
-            blinded: Some(BlindedReading {
-                mode: ReadingMode::Unaided,
-                unaided: Some(Call::default()),
-                study: Some(study.to_owned()),
-                ..BlindedReading::default()
-            }),
-            ..Opinion::default()
-        });
-        store.append(&row).unwrap();
-    }
-
-    #[test]
-    fn a_study_begins_once_and_is_open_until_all_is_read_or_it_is_closed() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::open(&folder.path().join("s.sqlite")).unwrap();
-        assert_eq!(store.open_study().unwrap(), None);
-        let at = UNIX_EPOCH;
-        assert_eq!(store.begin_study("d1", &registration(), at).unwrap(), "d1");
-        assert_eq!(store.begin_study("d2", &registration(), at).unwrap(), "d1");
-        assert_eq!(store.study_events().unwrap().len(), 1);
-        assert_eq!(store.open_study().unwrap().unwrap().unread, 2);
-        call(&mut store, 1, "d1");
-        call(&mut store, 2, "another");
-        assert_eq!(store.open_study().unwrap().unwrap().unread, 1);
-        let calls = store.study_calls("d1").unwrap();
-        assert_eq!(calls.len(), 1);
-        assert_eq!(calls[0].image, entry(1, "agree").image.sha256);
-        call(&mut store, 3, "d1");
-        assert_eq!(store.open_study().unwrap(), None);
-        assert_eq!(store.verify_study_events().unwrap().faults, [""; 0]);
-    }
 
     /// Two sessions of two readers may open at the same moment, each with a file of its own.
     #[test]

@@ -61,7 +61,7 @@ pub struct Model {
     /// One line about the last action, shown until the next key.
     pub notice: Option<String>,
     /// Whether patient name and identifier are shown.
-    pub identity: bool,
+    wants_identity: bool,
     /// Whether outcomes are shown, where the model foretells some.
     pub prognosis: bool,
     pub size: Size,
@@ -346,7 +346,7 @@ impl Model {
             overlay: None,
             about: None,
             notice: None,
-            identity: false,
+            wants_identity: false,
             prognosis: false,
             size,
             panes: Panes::default(),
@@ -406,7 +406,42 @@ impl Model {
     /// Whether identifying attributes of a header are shown. While blinded reading hides the answer, they stay hidden:
     /// reasons for the study and comments are among them.
     pub fn reveals_header(&self) -> bool {
-        self.identity && !self.is_hidden()
+        self.shows_identity() && !self.is_hidden()
+    }
+
+    /// Whether the patient's name and identifier may be on the screen, in any of its places.
+    pub fn shows_identity(&self) -> bool {
+        self.wants_identity && !self.hides_identity()
+    }
+
+    /// Whether the study keeps the patient's name and identifier hidden.
+    pub fn hides_identity(&self) -> bool {
+        self.study_sitting()
+            .is_some_and(|sitting| sitting.hides_identity)
+    }
+
+    /// Whether the study keeps hidden what the DICOM header says.
+    pub fn hides_header(&self) -> bool {
+        self.study_sitting()
+            .is_some_and(|sitting| sitting.hides_header)
+    }
+
+    /// Whether the screen may tell which films are of one patient, and when they were taken. A study keeps that hidden:
+    /// whose film it is, and what came before it, is not a question of its readers.
+    pub fn ties_films(&self) -> bool {
+        self.study_sitting().is_none()
+    }
+
+    /// Shows the patient's name and identifier, or hides them again.
+    ///
+    /// # Errors
+    /// The reason, if they stay hidden.
+    pub fn turn_identity(&mut self) -> Result<(), &'static str> {
+        if self.hides_identity() {
+            return Err("hidden in this study: the patient");
+        }
+        self.wants_identity = !self.wants_identity;
+        Ok(())
     }
 
     /// Begins blinded reading: the answer for each image stays hidden until the reader has made their own

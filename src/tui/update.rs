@@ -327,25 +327,14 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.mode = KeyMode::Browse;
             vec![]
         }
-        Action::Identity
-            if model
-                .study_sitting()
-                .is_some_and(|sitting| sitting.hides_identity) =>
-        {
-            say(model, "hidden in this study: the patient")
-        }
-        Action::Header
-            if model
-                .study_sitting()
-                .is_some_and(|sitting| sitting.hides_header) =>
-        {
+        Action::Header if model.hides_header() => {
             say(model, "hidden in this study: the DICOM header")
         }
         Action::NextModel if model.study_sitting().is_some() => say(model, FIXED_BY_STUDY),
-        Action::Identity => {
-            model.identity = !model.identity;
-            vec![]
-        }
+        Action::Identity => match model.turn_identity() {
+            Ok(()) => vec![],
+            Err(reason) => say(model, reason),
+        },
         Action::Header => header::show(model),
         Action::NextModel => models::next(model),
         Action::Background => background::pause(model),

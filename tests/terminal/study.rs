@@ -211,6 +211,22 @@ fn three_readers_read_in_both_modes_from_the_plan_to_the_page() {
         study.status()
     );
 
+    // The readers' calls stay hidden from the adjudicator, too.
+    for command in [
+        &["export", "--all", "--store", "study.sqlite"][..],
+        &["agreement", "--study", "study.toml"],
+    ] {
+        let refused = study.run(command);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(refused.stdout.is_empty());
+        let words = text(&refused.stderr);
+        assert!(words.contains("still to be decided"), "{words}");
+    }
+    let verify = study.run(&["study", "verify", "study.toml"]);
+    assert!(verify.status.success(), "{}", text(&verify.stderr));
+    assert!(text(&verify.stdout).contains("24 reviews, head "));
+    adjudicate(&study);
+
     let report = study.run(&["agreement", "--study", "study.toml", "--format", "json"]);
     let report: Value = serde_json::from_slice(&report.stdout).unwrap();
     let found = &report["studies"][0];
@@ -234,10 +250,6 @@ fn three_readers_read_in_both_modes_from_the_plan_to_the_page() {
         .collect();
     assert_eq!(figures, ["sensitivity", "specificity", "AUC"]);
 
-    let verify = study.run(&["study", "verify", "study.toml"]);
-    assert!(verify.status.success(), "{}", text(&verify.stderr));
-    assert!(text(&verify.stdout).contains("24 reviews, head "));
-    adjudicate(&study);
     edits_are_found(&study);
 }
 
@@ -575,6 +587,7 @@ fn the_second_sitting_waits_for_the_wash_out() {
     let mut session = Session::spawn(30, 110, command);
     session.wait_for_text("still to be made");
     assert_eq!(session.wait_for_end(), 2);
+    assert!(status.contains(" left ann ["), "{status}");
     // A stranger does not read, and the study can be closed with a reason.
     let mut session = study.open("zoe");
     session.wait_for_text("no reader of the study");
@@ -594,6 +607,33 @@ fn the_second_sitting_waits_for_the_wash_out() {
         page.contains("4 readings of 4 images") && page.contains("only one mode"),
         "{page}"
     );
+}
+
+/// A film that was overwritten after the study began opens no sitting, and the reader is not told its name.
+#[test]
+fn a_film_that_was_replaced_is_not_read() {
+    let study = StudyFolder::new();
+    study.make(&["--reader", "ann"]);
+    let film = study.path("films").join(FILMS[0].0);
+    fs::copy(samples().join("clear_2.jpg"), &film).unwrap();
+    let mut session = study.open("ann");
+    session.wait_for_text("is not the film of the case list");
+    let screen = session.screen();
+    assert!(!screen.contains("pneumonia_1"), "{screen}");
+    assert_eq!(session.wait_for_end(), 2);
+    let check = study.run(&["study", "check", "study.toml"]);
+    assert!(text(&check.stderr).contains("pneumonia_1.png: not the film of the list"));
+    let status = study.status();
+    assert!(status.contains("refused ann: case "), "{status}");
+    fs::remove_file(&film).unwrap();
+    let mut session = study.open("ann");
+    session.wait_for_text("is not there, or cannot be read");
+    assert_eq!(session.wait_for_end(), 2);
+    fs::copy(samples().join(FILMS[0].0), &film).unwrap();
+    let mut session = study.open("ann");
+    session.wait_for_cursor("1.");
+    session.press("q");
+    assert_eq!(session.wait_for_end(), 0);
 }
 
 /// What is no study, or not the model of the study, is one line.

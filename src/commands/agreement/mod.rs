@@ -9,6 +9,7 @@ mod references;
 mod study;
 mod summary;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -44,6 +45,10 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         folders: arguments.folder.iter().cloned().collect(),
         reviewer: arguments.reviewer.clone(),
         study: study.as_ref().map(|study| study.file.digest.clone()),
+        cases: study.as_ref().map_or_else(HashSet::new, |study| {
+            let cases = study.list.cases.iter();
+            cases.map(|case| case.content.to_string()).collect()
+        }),
     };
     let outputs = Outputs::of(arguments)?;
     let Some(StoredReadings {

@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 
 use super::references::ReferenceCases;
 use crate::commands::shared::complain;
-use crate::commands::shared::reviews::{
-    ReadingSelection, is_whole, not_opened, refuse_open_study, stored_path,
-};
+use crate::commands::shared::reviews::{ReadingSelection, is_whole, not_opened, stored_path};
+use crate::commands::shared::study::refuse_open_study;
 use crate::domain::patient::clusters;
 use crate::domain::{
     BlindedReading, Call, ImageIdentity, Mark, PatientIdentity, ReadingMode, median_time,
@@ -116,11 +115,14 @@ pub fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
             let study = wanted.study.as_ref();
             study.is_none_or(|study| blinded.study.as_ref() == Some(study))
         };
-        let (mut found, mut others) = (Vec::new(), 0);
+        let is_case =
+            |word: &LastWord| wanted.study.is_none() || wanted.cases.contains(&word.image.sha256);
+        let (mut found, mut others, mut films) = (Vec::new(), 0, 0);
         store.last_words(&folders, |word| {
             // An adjudicator is no reader: what they decide is in the reference standard.
             let is_reading = is_wanted(&word) && adjudicator_of(&word.reviewer).is_none();
             match word.opinion.blinded.clone().filter(|_| is_reading) {
+                Some(blinded) if is_of_study(&blinded) && !is_case(&word) => films += 1,
                 Some(blinded) if is_of_study(&blinded) => found.push((word, blinded)),
                 Some(_) => others += 1,
                 None => {}
@@ -132,6 +134,17 @@ pub fn readings(wanted: &ReadingSelection) -> Result<Option<StoredReadings>> {
             let readings = counted(others, "blinded reading");
             complain(&format!(
                 "{readings} in the store {are} not of this study: left out"
+            ));
+        }
+        if films > 0 {
+            let are = if films == 1 {
+                "is of a film"
+            } else {
+                "are of films"
+            };
+            let readings = counted(films, "blinded reading");
+            complain(&format!(
+                "{readings} {are} not in the case list, because a file was replaced: left out"
             ));
         }
         let seen = store.answers_seen()?;

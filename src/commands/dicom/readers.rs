@@ -7,7 +7,8 @@ use anyhow::Result;
 
 use super::studies::Study;
 use crate::cli::ObjectArguments;
-use crate::commands::shared::reviews::{not_opened, refuse_open_study, store_path};
+use crate::commands::shared::reviews::{not_opened, store_path};
+use crate::commands::shared::study::refuse_open_study;
 use crate::dicom::ReaderWord;
 use crate::store::{LastWord, Store};
 

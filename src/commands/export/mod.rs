@@ -14,7 +14,8 @@ use anyhow::{Context, Result};
 use self::rows::{ExportPseudonyms, ExportRows, ExportedPatients};
 use self::summary::ReviewSummary;
 use super::shared::output_file::{OutputFile, refuse_to_replace};
-use super::shared::reviews::{is_whole, not_opened, refuse_open_study, store_path, stored_path};
+use super::shared::reviews::{is_whole, not_opened, store_path, stored_path};
+use super::shared::study::refuse_open_study;
 use super::shared::{
     SOME_FAILED, Usage, columnar_bytes, complain, is_broken_pipe, print, pseudonym_key,
     standard_output,

@@ -19,7 +19,8 @@ use self::pictures::{Pictures, SIDE};
 pub use self::screen::hook;
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
 use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
-use super::shared::reviews::{not_opened, refuse_open_study, store_path};
+use super::shared::reviews::{not_opened, store_path};
+use super::shared::study::refuse_open_study;
 use super::shared::{
     CommandContext, Usage, assumed, date, ended_by, heat_map_label, print_document, pseudonym_key,
 };

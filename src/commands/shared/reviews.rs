@@ -1,12 +1,13 @@
 //! The review store as commands open it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use super::{Usage, complain, folders};
 use crate::library::real;
-use crate::store::{Audit, OpenStudy, Store, StoreError};
+use crate::store::{Audit, StoreError};
 
 /// Faults that are named one by one; the rest are counted.
 const NAMED: usize = 20;
@@ -21,6 +22,8 @@ pub struct ReadingSelection {
     pub reviewer: Option<String>,
     /// Readings of the study whose file has this SHA-256; all where there is none.
     pub study: Option<String>,
+    /// SHA-256 of the cases of that study.
+    pub cases: HashSet<String>,
 }
 
 /// The store that `--store` or the configuration names, or else the one of this user.
@@ -44,22 +47,6 @@ pub fn not_opened(error: StoreError) -> anyhow::Error {
         }
         other => other.into(),
     }
-}
-
-/// Refuses to show what a store holds while a study in it is being read: what is hidden from one reader would be in the
-/// table of another.
-///
-/// # Errors
-/// [`Usage`], if there is such a study; or if the store cannot be read.
-pub fn refuse_open_study(store: &Store, command: &str) -> Result<()> {
-    let Some(OpenStudy { name, unread }) = store.open_study()? else {
-        return Ok(());
-    };
-    Err(Usage::error(format!(
-        "{}: {unread} readings of the study {name} are still to be made, and {command} would show what is hidden until \
-         then; cxr study close ends it early",
-        store.path().display()
-    )))
 }
 
 /// Whether a log is whole; names its faults on standard error.

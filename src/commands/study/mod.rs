@@ -2,6 +2,7 @@
 
 mod check;
 mod new;
+mod order;
 mod reference;
 mod size;
 mod status;
@@ -13,11 +14,11 @@ use std::time::SystemTime;
 use anyhow::Result;
 
 use super::shared::reviews::not_opened;
-use super::shared::study::{LoadedStudy, login};
-use super::shared::{CommandContext, Usage, print};
+use super::shared::study::{LoadedStudy, login, open_adjudication};
+use super::shared::{CommandContext, Usage, complain, print};
 use crate::cli::{CloseStudy, StudyAction};
 use crate::domain::text::{Printable, clean};
-use crate::store::Store;
+use crate::store::{Store, study_event};
 
 /// Runs `cxr study`.
 ///
@@ -35,7 +36,7 @@ pub fn run(action: &StudyAction, context: &CommandContext) -> Result<ExitCode> {
     }
 }
 
-/// Ends a study early.
+/// Ends the readings of a study early, or, when these are over, its adjudication.
 fn close(arguments: &CloseStudy) -> Result<ExitCode> {
     let study = LoadedStudy::read(&arguments.study)?;
     let reason = clean(&arguments.reason);
@@ -48,23 +49,33 @@ fn close(arguments: &CloseStudy) -> Result<ExitCode> {
         ));
     };
     let name = &study.file.name;
-    match read.open_study()? {
-        None => Err(Usage::error(format!("{name}: it is not open any more"))),
-        Some(open) => {
-            drop(read);
-            let mut store = Store::open(&study.store_path()).map_err(not_opened)?;
-            let detail = format!(
-                "{reason}; {} readings not made; login {}",
-                open.unread,
-                login()
-            );
-            let digest = &study.file.digest;
-            store.note_study_event(digest, "", "closed", &detail, SystemTime::now())?;
-            store.close();
-            print(&Printable::page(&format!(
-                "{name}: closed, {} readings were not made\n",
-                open.unread
-            )))
+    let (event, left) = match (read.open_study()?, open_adjudication(&read)?) {
+        (Some(open), _) => (
+            study_event::CLOSED,
+            format!("{} readings not made", open.unread),
+        ),
+        (None, Some(open)) => (
+            study_event::ENDED,
+            format!("{} disagreements not decided", open.undecided),
+        ),
+        (None, None) => {
+            return Err(Usage::error(format!("{name}: it is not open any more")));
         }
+    };
+    drop(read);
+    let mut store = Store::open(&study.store_path()).map_err(not_opened)?;
+    let detail = format!("{reason}; {left}; login {}", login());
+    let digest = &study.file.digest;
+    store.note_study_event(digest, "", event, &detail, SystemTime::now())?;
+    let open = open_adjudication(&store)?;
+    store.close();
+    print(&Printable::page(&format!("{name}: closed, {left}\n")))?;
+    if let Some(open) = open {
+        complain(&format!(
+            "{} disagreements are still to be decided by the adjudicators: until then the store stays shut; close it \
+             again to end that too",
+            open.undecided
+        ));
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use crate::commands::shared::study::{LoadedStudy, PanelCalls};
 use crate::commands::shared::{SOME_FAILED, Usage, complain, print};
 use crate::domain::text::Printable;
 use crate::export::{Cell, TableFormat, TableWriter, path_text};
-use crate::study::{DecisionKind, PanelDecision};
+use crate::study::{DecisionKind, PanelDecision, reference_mode};
 
 pub fn run(arguments: &ReferenceOfStudy) -> Result<ExitCode> {
     let output = arguments.output.as_path();
@@ -31,7 +31,8 @@ pub fn run(arguments: &ReferenceOfStudy) -> Result<ExitCode> {
             open.unread
         )));
     }
-    let panel = PanelCalls::read(&study, &store)?;
+    let mode = reference_mode(&study.file).word();
+    let panel = PanelCalls::read(&study.file.digest, mode, &store)?;
     let table = DecisionTable::of(&study, &panel)?;
     write_whole(output, &table.bytes, arguments.force)?;
     let columns = study.file.questions.iter();

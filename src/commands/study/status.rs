@@ -10,7 +10,7 @@ use crate::commands::shared::date::minute_of;
 use crate::commands::shared::print;
 use crate::commands::shared::study::{LoadedStudy, now_ms};
 use crate::domain::text::Printable;
-use crate::store::StudyEvent;
+use crate::store::{StudyEvent, study_event};
 use crate::study::{NextSitting, next_sitting};
 
 pub fn run(path: &Path) -> Result<ExitCode> {
@@ -25,7 +25,7 @@ pub fn run(path: &Path) -> Result<ExitCode> {
     let mut page = format!("{}, SHA-256 {}\n", study.file.name, study.file.digest);
     let (mut read, mut expected) = (0, 0);
     for list in study.lists() {
-        let progress = study.progress(&list, &calls);
+        let progress = study.progress(&list, &calls, &events);
         for mode in &progress {
             let last = mode
                 .last_ms
@@ -69,7 +69,8 @@ fn event_line(event: &StudyEvent) -> String {
         reader => format!(" {reader}"),
     };
     let detail = match event.event.as_str() {
-        "begun" => String::new(),
+        study_event::BEGUN | study_event::REGISTERED => String::new(),
+        _ if event.detail.is_empty() => String::new(),
         _ => format!(": {}", event.detail),
     };
     format!(

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::order::StudyLog;
 use crate::commands::shared::study::{LoadedStudy, read_file};
 use crate::commands::shared::{SOME_FAILED, complain, print};
 use crate::domain::text::Printable;
@@ -44,6 +45,11 @@ pub fn run(path: &Path) -> Result<ExitCode> {
     faults.extend(events.faults.iter().cloned());
     if let Some(study) = &study {
         faults.extend(reading_faults(study, &store)?);
+        let log = StudyLog {
+            events: &store.study_events()?,
+            reviews: &store.review_times(&[])?,
+        };
+        faults.extend(log.faults(&study.registration(), study.file.washout_days));
     }
     print(&Printable::page(&page(&audit, &events)))?;
     faults.iter().for_each(|fault| complain(fault));

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::pending::{ShownImage, TakenUp, WrittenReview};
+use super::super::pending::{RefusedReview, ShownImage, TakenUp, WrittenReview};
 use super::super::place::is_web_address;
 use super::super::{Merged, ReviewEntry, StoreError};
 use super::known::RecordedReviews;
@@ -40,6 +40,8 @@ pub struct RecorderQueue {
     session: String,
     number: u64,
     failing: bool,
+    /// How many reviews the store did not take, and why the last one.
+    refused: Option<(usize, String)>,
     report: Box<dyn Fn(News) + Send>,
 }
 
@@ -56,6 +58,7 @@ impl RecorderQueue {
             session: session(),
             number: 0,
             failing: false,
+            refused: None,
             report,
         }
     }
@@ -278,6 +281,9 @@ impl RecorderQueue {
                 }
             }
         }
+        for refused in self.pending.take_refused() {
+            self.note_refused(refused);
+        }
         if failed.is_some() || self.failing {
             self.failing = failed.is_some();
             let reason = failed.as_ref().map(ToString::to_string);
@@ -310,6 +316,31 @@ impl RecorderQueue {
         }
     }
 
+    /// What the reader said is not in the log, so it must not stand on the screen either.
+    fn note_refused(&mut self, refused: RefusedReview) {
+        let RefusedReview {
+            reviewer,
+            shown,
+            reason,
+        } = refused;
+        let count = self.refused.as_ref().map_or(0, |(count, _)| *count);
+        self.refused = Some((count + 1, reason.clone()));
+        let Some((source, content)) = shown else {
+            return;
+        };
+        if reviewer == self.reviewer {
+            let store = self.pending.store();
+            let standing = store.and_then(|store| store.standing(&reviewer, content).ok());
+            self.known
+                .hold(content, &standing.flatten().unwrap_or_default());
+        }
+        (self.report)(News::Refused {
+            source,
+            content,
+            reason,
+        });
+    }
+
     /// Waiting reviews are saved beside the store before the last attempts, which may be cut short.
     fn finish(&mut self) -> Option<String> {
         let mut reason = self.flush();
@@ -331,7 +362,13 @@ impl RecorderQueue {
         }
         let waiting = self.pending.waiting();
         self.pending.close();
-        reason.map(|reason| unwritten(waiting, saved, &reason))
+        let unwritten = reason.map(|reason| unwritten(waiting, saved, &reason));
+        let refused = self.refused.take().map(|(count, reason)| match count {
+            1 => format!("1 review was not recorded: {reason}"),
+            _ => format!("{count} reviews were not recorded: {reason}"),
+        });
+        let all: Vec<String> = unwritten.into_iter().chain(refused).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 }
 

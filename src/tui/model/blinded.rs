@@ -1,13 +1,13 @@
 //! Blinded reading: the call that is being made, and the reading times that are recorded with it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::rating::Rating;
-use crate::domain::{Call, LocalisationRule, ReadingMode};
+use crate::domain::{Call, ContentId, LocalisationRule, ReadingMode};
 
 /// The state of blinded reading.
 #[derive(Debug, Default)]
@@ -38,8 +38,10 @@ pub struct StudySitting {
     pub localises: Option<LocalisationRule>,
     /// Whether name and identifier of the patient stay hidden.
     pub hides_identity: bool,
-    /// Whether the DICOM header stays hidden.
+    /// Whether the DICOM header stays hidden, and with it what the header says in other places.
     pub hides_header: bool,
+    /// The films of the list. Nothing is recorded about another one, which may lie in the place of one of them.
+    pub cases: HashSet<ContentId>,
     /// SHA-256 of the weights of the model.
     pub model_sha256: String,
 }

@@ -74,7 +74,9 @@ pub fn on_key(model: &mut Model, mut header: HeaderBox, key: KeyEvent) -> Vec<Ef
             header.cursor = 0;
         }
         (Lookup::Action(Action::Identity), _) => {
-            model.identity = !model.identity;
+            if let Err(reason) = model.turn_identity() {
+                model.notice = Some(reason.to_owned());
+            }
             header.move_by(0, model.reveals_header());
         }
         (_, KeyCode::Enter | KeyCode::Char(' ' | 'l' | 'h') | KeyCode::Left | KeyCode::Right) => {

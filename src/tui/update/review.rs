@@ -177,6 +177,12 @@ pub(super) fn selected(model: &Model) -> Result<(Arc<Path>, ContentId, Opinion),
     if known.into_iter().flatten().any(|other| other != content) {
         return Err("the file was replaced meanwhile: look at the new image first");
     }
+    let sitting = model.study_sitting();
+    if sitting.is_some_and(|sitting| !sitting.cases.contains(&content)) {
+        return Err(
+            "not the film of the case list: its file was replaced, and nothing is recorded",
+        );
+    }
     Ok((entry.path.clone(), content, entry.opinion()))
 }
 

@@ -10,7 +10,7 @@ use crate::tui::worklist::{Change, Sharing};
 pub fn of_row(model: &Model, row: usize) -> Option<(String, Option<String>)> {
     let list = &model.worklist;
     let patient = list.patient(row)?;
-    let id = patient.id.filter(|_| model.identity).map(clean);
+    let id = patient.id.filter(|_| model.shows_identity()).map(clean);
     let tag = id.unwrap_or_else(|| format!("patient {}", patient.number));
     let tag = match patient.sharing {
         Some(sharing) => format!("{tag} ({})", short_words(sharing)),

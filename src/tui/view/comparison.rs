@@ -361,7 +361,8 @@ pub fn hint(model: &Model) -> String {
             Err(_) => "no prior".to_owned(),
         };
     }
-    let Some(selected) = model.worklist.selected_index() else {
+    let selected = model.worklist.selected_index();
+    let Some(selected) = selected.filter(|_| model.ties_films()) else {
         return String::new();
     };
     let Ok(prior) = model.worklist.prior(selected) else {

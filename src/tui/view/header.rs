@@ -99,7 +99,9 @@ fn hint(model: &Model, header: &HeaderBox) -> String {
         words => format!("search: {words}"),
     };
     let mut hint = format!(" {search} · ⏎ open or close a sequence");
-    if model.is_hidden() {
+    if model.hides_identity() {
+        hint += " · identifiers hidden in this study ";
+    } else if model.is_hidden() {
         hint += " · identifiers hidden until your call ";
     } else {
         hint += &format!(" · {} {identity} identifiers ", key(Action::Identity));
@@ -136,12 +138,13 @@ fn line(
     let value = left.saturating_sub(keyword);
     let is_hidden = line.is_confidential && !reveals && line.tag.is_some();
     let (words, style) = if is_hidden && !line.value.is_empty() && !line.has_content {
-        let words = match model.is_hidden() {
-            true => "hidden until your call".to_owned(),
-            false => format!(
-                "hidden: {} shows it",
-                model.keymap.display_key(Action::Identity)
-            ),
+        let words = if model.hides_identity() {
+            "hidden in this study".to_owned()
+        } else if model.is_hidden() {
+            "hidden until your call".to_owned()
+        } else {
+            let key = model.keymap.display_key(Action::Identity);
+            format!("hidden: {key} shows it")
         };
         (words, theme.dim)
     } else {

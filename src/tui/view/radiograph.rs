@@ -77,23 +77,25 @@ fn facts_words(model: &Model) -> Vec<(bool, String)> {
     };
     let patient = &facts.patient;
     let mut words = Vec::new();
-    if model.identity {
+    if model.shows_identity() {
         let names = [&patient.name, &patient.id].into_iter().flatten();
         words.extend(names.map(|text| clean(text)));
     }
-    if facts.view != ViewPosition::Unknown {
+    // These are from the header, or a table in its place.
+    let is_told = !model.hides_header();
+    if is_told && facts.view != ViewPosition::Unknown {
         words.push(facts.view.to_string());
     }
     let person = [patient.sex.clone(), patient.age.as_deref().map(age)];
-    let person = person.into_iter().flatten().map(|text| clean(&text));
+    let person = person.into_iter().flatten().filter(|_| is_told);
+    let person = person.map(|text| clean(&text));
     let person: Vec<String> = person.collect();
     if !person.is_empty() {
         words.push(person.join(" "));
     }
-    // A study may hide whose films they are.
     let list = &model.worklist;
     let day = list.day_taken(list.cursor());
-    words.extend(day.filter(|_| model.study_sitting().is_none()));
+    words.extend(day.filter(|_| model.ties_films()));
     let mut all: Vec<(bool, String)> = words.into_iter().map(|words| (false, words)).collect();
     if facts.frames > 1 {
         all.push((true, format!("frame 1 of {}", facts.frames)));

@@ -9,9 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::export::path_text;
-
-/// The longest ending that a link keeps.
-const LONGEST_ENDING: usize = 5;
+use crate::imaging::image_ending;
 
 /// Makes the folder hold links to exactly these files, in this order, and only its owner may enter it.
 ///
@@ -51,15 +49,10 @@ pub fn link_all(folder: &Path, files: &[PathBuf]) -> io::Result<()> {
     Ok(())
 }
 
-/// The ending of a file's name, if it is a short plain one.
+/// The ending of a file's name, if it is that of a format that is read: any other may tell something of the case. A film
+/// without an ending is recognised by its content.
 fn ending(file: &Path) -> String {
-    let ending = file.extension().and_then(|ending| ending.to_str());
-    let is_plain = |ending: &&str| {
-        ending.len() <= LONGEST_ENDING && ending.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
-    ending
-        .filter(is_plain)
-        .map_or_else(String::new, |ending| format!(".{}", ending.to_lowercase()))
+    image_ending(file).map_or_else(String::new, |ending| format!(".{ending}"))
 }
 
 #[cfg(test)]
@@ -103,11 +96,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_plain_ending_is_kept() {
+    fn only_the_ending_of_a_format_is_kept() {
         for (name, kept) in [
             ("a.dcm", ".dcm"),
             ("a", ""),
             ("a.covid-19", ""),
+            ("a.covid", ""),
+            ("a.pos", ""),
+            ("a.normal.png", ".png"),
+            ("a.png.neg", ""),
             ("1.2.840.113619", ""),
             ("a.JPEG", ".jpeg"),
         ] {

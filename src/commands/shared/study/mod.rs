@@ -2,8 +2,10 @@
 
 mod links;
 mod panel;
+mod shut;
 mod sitting;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,17 +13,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 
 pub use panel::PanelCalls;
-pub use sitting::start_sitting;
+pub use shut::{open_adjudication, refuse_open_study};
+pub use sitting::{CLOCK_SLACK_MS, DAY_MS, start_sitting};
 
 use super::Usage;
 use super::reviews::stored_path;
 use crate::cli;
 use crate::domain::ReadingMode;
 use crate::export::path_text;
-use crate::store::{Store, StoreError, StudyCall, StudyRegistration};
+use crate::store::{
+    RegisteredPanel, Store, StoreError, StudyCall, StudyEvent, StudyRegistration, study_event,
+};
 use crate::study::{
     CaseList, ListedCase, ModeProgress, ReadingList, StudyFile, digest, log_name, modes,
-    reading_lists,
+    reading_lists, reference_mode,
 };
 
 /// A study whose file and case list were read.
@@ -120,39 +125,73 @@ impl LoadedStudy {
 
     /// With what the study begins.
     pub fn registration(&self) -> StudyRegistration {
+        let file = &self.file;
         let lists = self.lists();
-        let expected = lists.iter().flat_map(|list| {
-            let modes = modes(&self.file, list.reader).into_iter();
-            modes.map(|mode| (log_name(&self.file, list.reader, mode), list.cases.len()))
+        let sittings = || {
+            lists.iter().flat_map(|list| {
+                let modes = modes(file, list.reader).into_iter();
+                modes.map(move |mode| (log_name(file, list.reader, mode), list))
+            })
+        };
+        let second = lists.iter().filter_map(|list| {
+            let [first, second] = modes(file, list.reader)[..] else {
+                return None;
+            };
+            let name = |mode| log_name(file, list.reader, mode);
+            Some((name(first), name(second)))
         });
+        let cases = &self.list.cases;
+        let places: HashMap<_, _> = cases.iter().map(|case| case.content).zip(0..).collect();
+        let places = |list: &ReadingList| -> Vec<usize> {
+            let own = list.cases.iter();
+            own.filter_map(|case| places.get(&case.content).copied())
+                .collect()
+        };
+        let lists_of_parts = sittings().filter(|(_, list)| list.cases.len() < cases.len());
         StudyRegistration {
-            name: self.file.name.clone(),
-            cases_sha256: self.file.cases.sha256.clone(),
-            reference_sha256: self
-                .file
+            name: file.name.clone(),
+            cases_sha256: file.cases.sha256.clone(),
+            reference_sha256: file
                 .reference
                 .as_ref()
                 .map(|reference| reference.file.sha256.clone()),
-            model_sha256: self.file.model_sha256.clone(),
-            expected: expected.collect(),
+            model_sha256: file.model_sha256.clone(),
+            expected: sittings()
+                .map(|(name, list)| (name, list.cases.len()))
+                .collect(),
+            cases: cases.iter().map(|case| case.content.to_string()).collect(),
+            lists: lists_of_parts
+                .map(|(name, list)| (name, places(list)))
+                .collect(),
+            second: second.collect(),
+            panel: (!file.adjudicators.is_empty()).then(|| RegisteredPanel {
+                questions: file.questions.clone(),
+                readers_per_case: self.readers_per_case(),
+                mode: reference_mode(file).word().to_owned(),
+            }),
         }
     }
 
-    /// How far a reader is in each mode, in their order.
-    pub fn progress(&self, list: &ReadingList, calls: &[StudyCall]) -> Vec<ModeProgress> {
+    /// How far a reader is in each mode, in their order, from the calls and the events of the study.
+    pub fn progress(
+        &self,
+        list: &ReadingList,
+        calls: &[StudyCall],
+        events: &[StudyEvent],
+    ) -> Vec<ModeProgress> {
+        let registration = self.registration();
         let of_mode = |mode: ReadingMode| {
             let name = log_name(&self.file, list.reader, mode);
-            let own = calls.iter().filter(|call| call.reader == name);
-            let is_listed = |call: &&StudyCall| {
-                let mut cases = list.cases.iter();
-                cases.any(|case| case.content.to_string() == call.image)
-            };
-            let own: Vec<&StudyCall> = own.filter(is_listed).collect();
+            let own = registration.readings(&name, calls);
+            // Films may be on the screen after the last call, so the end of a sitting counts as well.
+            let sat = events.iter().filter(|event| event.reader == name);
+            let sat = sat.filter(|event| is_of_sitting(event));
+            let last = own.iter().map(|call| call.last_ms);
             ModeProgress {
                 mode,
                 expected: list.cases.len(),
                 read: own.len(),
-                last_ms: own.iter().map(|call| call.last_ms).max(),
+                last_ms: last.chain(sat.map(|event| event.at_ms)).max(),
             }
         };
         let modes = modes(&self.file, list.reader);
@@ -169,6 +208,11 @@ impl LoadedStudy {
             other => Ok(Some(other.map_err(super::reviews::not_opened)?)),
         }
     }
+}
+
+/// Whether a sitting was opened or left then.
+pub fn is_of_sitting(event: &StudyEvent) -> bool {
+    [study_event::SITTING, study_event::LEFT].contains(&event.event.as_str())
 }
 
 /// The file of a study and its folder, without its case list.

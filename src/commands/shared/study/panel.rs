@@ -4,12 +4,9 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::LoadedStudy;
 use crate::domain::{BlindedReading, Call};
 use crate::store::{LastWord, Store};
-use crate::study::{
-    ListedCase, NamedCall, PanelDecision, adjudicator_of, decide, reader_of, reference_mode,
-};
+use crate::study::{ListedCase, NamedCall, PanelDecision, adjudicator_of, decide, reader_of};
 
 /// The calls of all cases, by the SHA-256 of the case: name, call, and when it was made.
 #[derive(Default)]
@@ -19,19 +16,19 @@ pub struct PanelCalls {
 }
 
 impl PanelCalls {
-    /// Reads the store of a study: of its readers the calls without the answer, if the design has those.
+    /// Reads the store of a study, which is named by the SHA-256 of its file: of its readers the calls in the mode with
+    /// this word, and of those the calls without the answer, if the design has them.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn read(study: &LoadedStudy, store: &Store) -> Result<Self> {
-        let mode = reference_mode(&study.file);
-        let times = store.standing_call_times(&study.file.digest)?;
+    pub fn read(study: &str, mode: &str, store: &Store) -> Result<Self> {
+        let times = store.standing_call_times(study)?;
         let mut panel = PanelCalls::default();
         store.last_words(&[], |word| {
             let at = times.get(&(word.reviewer.clone(), word.image.sha256.clone()));
             let at = at.unwrap_or(&word.last_at).clone();
             panel.take(study, word, at, |reading| {
-                (reading.mode == mode)
+                (reading.mode.word() == mode)
                     .then(|| reading.unaided.as_ref().or(reading.aided.as_ref()))?
             });
             Ok::<_, anyhow::Error>(())
@@ -41,7 +38,7 @@ impl PanelCalls {
 
     fn take(
         &mut self,
-        study: &LoadedStudy,
+        study: &str,
         word: LastWord,
         at: String,
         of_reader: impl Fn(&BlindedReading) -> Option<&Call>,
@@ -49,7 +46,7 @@ impl PanelCalls {
         let Some(reading) = &word.opinion.blinded else {
             return;
         };
-        if reading.study.as_ref() != Some(&study.file.digest) {
+        if reading.study.as_deref() != Some(study) {
             return;
         }
         let (known, name, call) = match adjudicator_of(&word.reviewer) {
@@ -85,9 +82,14 @@ impl PanelCalls {
         decide(&calls(&self.readers), expected, &calls(&self.adjudicators))
     }
 
-    /// Whether all of the `expected` readers have read a case, and differ in a question.
-    pub fn is_disputed(&self, case: &ListedCase, questions: &[String], expected: usize) -> bool {
-        let Some(calls) = self.readers.get(&case.content.to_string()) else {
+    /// Whether an adjudicator has called the case with this SHA-256.
+    pub fn is_decided(&self, case: &str) -> bool {
+        self.adjudicators.contains_key(case)
+    }
+
+    /// Whether all of the `expected` readers have read the case with this SHA-256, and differ in a question.
+    pub fn is_disputed(&self, case: &str, questions: &[String], expected: usize) -> bool {
+        let Some(calls) = self.readers.get(case) else {
             return false;
         };
         let sees = |call: &Call, question: &String| call.present.contains(question);
@@ -101,22 +103,23 @@ impl PanelCalls {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::path::Path;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+    use super::super::LoadedStudy;
     use super::*;
     use crate::domain::{
         Act, ImageIdentity, Opinion, OpinionChange, ReadingMode, Review, Seen, Uids,
     };
     use crate::store::ReviewEntry;
-    use crate::study::{adjudicator_log_name, digest};
+    use crate::study::{adjudicator_log_name, digest, reference_mode};
 
     const LABEL: &str = "Pneumonia";
 
     /// A study of one case, two readers and two adjudicators.
-    fn study(folder: &Path, design: &str) -> LoadedStudy {
+    pub fn study(folder: &Path, design: &str) -> LoadedStudy {
         let cases = format!("path,sha256,excluded\na.png,{},\n", "ab".repeat(32));
         fs::write(folder.join("cases.csv"), &cases).unwrap();
         let text = format!(
@@ -148,10 +151,10 @@ mod tests {
         }
     }
 
-    struct Log(Store, usize);
+    pub struct Log(pub Store, usize);
 
     impl Log {
-        fn open(study: &LoadedStudy) -> Self {
+        pub fn open(study: &LoadedStudy) -> Self {
             Log(Store::open(&study.store_path()).unwrap(), 0)
         }
 
@@ -177,7 +180,7 @@ mod tests {
             self.0.append(&entry).unwrap();
         }
 
-        fn call(&mut self, study: &LoadedStudy, reader: &str, minutes: u64, sees: bool) {
+        pub fn call(&mut self, study: &LoadedStudy, reader: &str, minutes: u64, sees: bool) {
             let mode = reference_mode(&study.file);
             let call = Some(call(sees, minutes));
             let is_aided = mode == ReadingMode::Aided;
@@ -205,7 +208,8 @@ mod tests {
     }
 
     fn decision(study: &LoadedStudy, log: &Log) -> PanelDecision {
-        let panel = PanelCalls::read(study, &log.0).unwrap();
+        let mode = reference_mode(&study.file).word();
+        let panel = PanelCalls::read(&study.file.digest, mode, &log.0).unwrap();
         panel.decision(&study.list.cases[0], LABEL, 2).unwrap()
     }
 

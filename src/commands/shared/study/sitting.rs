@@ -9,21 +9,22 @@ use super::links::link_all;
 use super::panel::PanelCalls;
 use super::{LoadedStudy, login, now_ms};
 use crate::commands::shared::Usage;
+use crate::commands::shared::cases::contents;
 use crate::commands::shared::date::minute_of;
 use crate::commands::shared::reviews::not_opened;
 use crate::domain::ReadingMode;
 use crate::export::path_text;
-use crate::library::exists;
-use crate::store::{Store, StudyCall};
+use crate::store::{Store, StudyCall, StudyEvent, study_event};
 use crate::study::{
     ListedCase, NextSitting, RatingScale, adjudicator_log_name, log_name, next_sitting,
-    reading_order,
+    reading_order, reference_mode,
 };
 use crate::tui::StudySitting;
 
-const DAY_MS: i64 = 86_400_000;
-/// How far a clock may lie behind the last event of the log.
-const CLOCK_SLACK_MS: i64 = 60_000;
+/// Milliseconds of a day.
+pub const DAY_MS: i64 = 86_400_000;
+/// How far a clock may lie behind the log: those of several machines differ.
+pub const CLOCK_SLACK_MS: i64 = 60_000;
 
 /// A sitting that may begin.
 pub struct StartedSitting {
@@ -72,6 +73,13 @@ pub fn start_sitting(
         )));
     }
     let opened = match reading_now(&study, reader, &store)? {
+        Ok(opened) => match case_fault(&study, &opened.cases) {
+            None => Ok(opened),
+            Some(fault) => Err(fault),
+        },
+        Err(reason) => Err(reason),
+    };
+    let opened = match opened {
         Ok(opened) => opened,
         Err(reason) => {
             note(&mut store, &file.digest, reader, "refused", &reason)?;
@@ -84,7 +92,6 @@ pub fn start_sitting(
         .iter()
         .map(|case| study.case_file(case))
         .collect();
-    refuse_missing_files(&files)?;
     let detail = format!(
         "{}, login {}, cxr {}",
         opened.words,
@@ -95,7 +102,7 @@ pub fn start_sitting(
         &mut store,
         &file.digest,
         &opened.log_name,
-        "sitting",
+        study_event::SITTING,
         &detail,
     )?;
     store.close();
@@ -126,10 +133,25 @@ pub fn start_sitting(
             localises: file.localisation.as_ref().map(|task| task.rule),
             hides_identity: file.hide.identity,
             hides_header: file.hide.header,
+            cases: opened.cases.iter().map(|case| case.content).collect(),
             model_sha256: file.model_sha256.clone(),
         },
         words,
     })
+}
+
+impl StartedSitting {
+    /// Notes in the log of the study that the screen was left: films were on it until then.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn note_left(&self) -> Result<()> {
+        let mut store = Store::open(&self.store).map_err(not_opened)?;
+        let study = &self.sitting.study;
+        note(&mut store, study, &self.log_name, study_event::LEFT, "")?;
+        store.close();
+        Ok(())
+    }
 }
 
 /// What is read now.
@@ -151,18 +173,20 @@ fn reading_now<'a>(
     name: &str,
     store: &Store,
 ) -> Result<Result<OpenedList<'a>, String>> {
-    if let Some(reason) = obstacle(store)? {
+    let events = store.study_events()?;
+    let is_adjudicator = study.file.has_adjudicator(name);
+    if let Some(reason) = obstacle(&events, is_adjudicator) {
         return Ok(Err(reason));
     }
     let calls = store.study_calls(&study.file.digest)?;
-    if study.file.has_adjudicator(name) {
+    if is_adjudicator {
         return disputed(study, name, store, &calls);
     }
     let file = &study.file;
     let lists = study.lists();
     let list = lists.into_iter().find(|list| list.reader == name);
     let list = list.context("the reader has no list")?;
-    let progress = study.progress(&list, &calls);
+    let progress = study.progress(&list, &calls, &events);
     let (mode, rested_ms) = match next_sitting(&progress, file.washout_days, now_ms()) {
         NextSitting::Open { mode, rested_ms } => (mode, rested_ms),
         NextSitting::Wait { mode, until_ms } => {
@@ -204,10 +228,11 @@ fn disputed<'a>(
             open.unread
         )));
     }
-    let panel = PanelCalls::read(study, store)?;
+    let panel = PanelCalls::read(&file.digest, reference_mode(file).word(), store)?;
     let cases = study.list.cases.iter();
+    let expected = study.readers_per_case();
     let cases: Vec<&ListedCase> = cases
-        .filter(|case| panel.is_disputed(case, &file.questions, study.readers_per_case()))
+        .filter(|case| panel.is_disputed(&case.content.to_string(), &file.questions, expected))
         .collect();
     let own = adjudicator_log_name(name);
     let is_called = |case: &ListedCase| {
@@ -231,21 +256,21 @@ fn disputed<'a>(
     }))
 }
 
-/// Why no sitting may open at all.
-fn obstacle(store: &Store) -> Result<Option<String>> {
-    let events = store.study_events()?;
+/// Why no sitting may open at all. A study whose readings were ended early may still be decided.
+fn obstacle(events: &[StudyEvent], is_adjudicator: bool) -> Option<String> {
     let last = events.iter().map(|event| event.at_ms).max().unwrap_or(0);
-    let is_behind = now_ms() + CLOCK_SLACK_MS < last;
-    Ok(match () {
-        () if is_behind => Some(format!(
+    let has = |word: &str| events.iter().any(|event| event.event == word);
+    match () {
+        () if now_ms() + CLOCK_SLACK_MS < last => Some(format!(
             "the clock of this machine is behind the log of the study, whose last event is of {}",
             minute_of(last)
         )),
-        () if events.iter().any(|event| event.event == "closed") => {
-            Some("the study is closed".to_owned())
+        () if is_adjudicator && has(study_event::ENDED) => {
+            Some("the adjudication is closed".to_owned())
         }
+        () if !is_adjudicator && has(study_event::CLOSED) => Some("the study is closed".to_owned()),
         () => None,
-    })
+    }
 }
 
 fn known_reader<'a>(study: &LoadedStudy, reader: Option<&'a str>) -> Result<&'a str> {
@@ -268,17 +293,31 @@ fn known_reader<'a>(study: &LoadedStudy, reader: Option<&'a str>) -> Result<&'a 
     }
 }
 
-fn refuse_missing_files(files: &[PathBuf]) -> Result<()> {
-    let missing: Vec<&PathBuf> = files.iter().filter(|file| !exists(file)).collect();
-    match missing.first() {
-        None => Ok(()),
-        Some(first) => Err(Usage::error(format!(
-            "{} of {} cases are not there, the first is {}",
-            missing.len(),
-            files.len(),
-            path_text(first)
-        ))),
-    }
+/// Why these cases cannot be read, in the reader's order: a file is gone, or holds another film than the list says. It is
+/// told to a reader, so it names no file.
+fn case_fault(study: &LoadedStudy, listed: &[&ListedCase]) -> Option<String> {
+    let files: Vec<PathBuf> = listed.iter().map(|case| study.case_file(case)).collect();
+    let found = contents(&files);
+    let faults = listed.iter().zip(found).enumerate();
+    let mut faults = faults.filter_map(|(at, (case, found))| {
+        let fault = match found {
+            None => "is not there, or cannot be read",
+            Some(found) if found != case.content.to_string() => {
+                "is not the film of the case list: its file was replaced"
+            }
+            Some(_) => return None,
+        };
+        Some((at + 1, fault))
+    });
+    let (number, fault) = faults.next()?;
+    let more = match faults.count() {
+        0 => String::new(),
+        more => format!(", and so for {more} more"),
+    };
+    Some(format!(
+        "case {number} of {} {fault}{more}; cxr study check names the file",
+        listed.len()
+    ))
 }
 
 fn note(store: &mut Store, study: &str, reader: &str, event: &str, detail: &str) -> Result<()> {
@@ -291,5 +330,120 @@ fn mode_words(mode: ReadingMode) -> &'static str {
         ReadingMode::Sequential => "the answer is shown after each call",
         ReadingMode::Unaided => "without the model's answer",
         ReadingMode::Aided => "beside the model's answer",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::UNIX_EPOCH;
+
+    use super::super::panel::tests::{Log, study};
+    use super::*;
+    use crate::study::{CaseList, digest};
+
+    /// A study of three films that are there.
+    fn study_of_films(folder: &Path) -> LoadedStudy {
+        let mut study = study(folder, "unaided");
+        let case = |n: u8| {
+            let path = PathBuf::from(format!("covid-{n}.png"));
+            fs::write(folder.join(&path), [n]).unwrap();
+            ListedCase {
+                path,
+                content: digest(&[n]).parse().unwrap(),
+            }
+        };
+        study.list = CaseList {
+            cases: (0..3).map(case).collect(),
+            excluded: Vec::new(),
+        };
+        study
+    }
+
+    /// The film on the screen must be the one of the list, and the reason names no file: a reader sees it.
+    #[test]
+    fn a_film_that_was_replaced_or_is_gone_opens_no_sitting() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study_of_films(folder.path());
+        let listed: Vec<&ListedCase> = study.list.cases.iter().rev().collect();
+        assert_eq!(case_fault(&study, &listed), None);
+        fs::write(folder.path().join("covid-1.png"), "another").unwrap();
+        let fault = case_fault(&study, &listed).unwrap();
+        assert_eq!(
+            fault,
+            "case 2 of 3 is not the film of the case list: its file was replaced; cxr study check names the file"
+        );
+        fs::remove_file(folder.path().join("covid-2.png")).unwrap();
+        let fault = case_fault(&study, &listed).unwrap();
+        assert!(
+            fault.contains("case 1 of 3 is not there") && fault.contains("1 more"),
+            "{fault}"
+        );
+        assert!(!fault.contains("covid"), "{fault}");
+    }
+
+    /// Readings that were ended early leave disagreements, which are decided all the same.
+    #[test]
+    fn an_adjudicator_works_after_the_readings_were_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study(folder.path(), "unaided");
+        let digest = study.file.digest.clone();
+        let mut log = Log::open(&study);
+        let begin = |log: &mut Log, event: &str| {
+            log.0
+                .note_study_event(&digest, "", event, "", UNIX_EPOCH)
+                .unwrap();
+        };
+        log.0
+            .begin_study(&digest, &study.registration(), UNIX_EPOCH)
+            .unwrap();
+        log.call(&study, "ann", 0, true);
+        let early = reading_now(&study, "dee", &log.0).unwrap().err();
+        assert!(early.unwrap().contains("1 readings are still to be made"));
+        log.call(&study, "bob", 5, false);
+        begin(&mut log, study_event::CLOSED);
+        let reader = reading_now(&study, "ann", &log.0).unwrap().err();
+        assert_eq!(reader.as_deref(), Some("the study is closed"));
+        let opened = reading_now(&study, "dee", &log.0).unwrap().ok().unwrap();
+        assert_eq!((opened.cases.len(), opened.read), (1, 0));
+        begin(&mut log, study_event::ENDED);
+        let ended = reading_now(&study, "dee", &log.0).unwrap().err();
+        assert_eq!(ended.as_deref(), Some("the adjudication is closed"));
+    }
+
+    /// The wash-out is counted from the moment when the screen was left, if that is later than the last call.
+    #[test]
+    fn the_end_of_a_sitting_counts_as_reading() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study(folder.path(), "unaided");
+        let mut log = Log::open(&study);
+        log.call(&study, "ann", 0, true);
+        let lists = study.lists();
+        let last = |log: &Log| {
+            let calls = log.0.study_calls(&study.file.digest).unwrap();
+            let events = log.0.study_events().unwrap();
+            let progress = study.progress(&lists[0], &calls, &events);
+            (progress[0].read, progress[0].last_ms.unwrap())
+        };
+        let (read, called) = last(&log);
+        assert_eq!(read, 1);
+        let left = UNIX_EPOCH + std::time::Duration::from_millis(called as u64 + 3 * DAY_MS as u64);
+        log.0
+            .note_study_event(&study.file.digest, "ann", study_event::LEFT, "", left)
+            .unwrap();
+        assert_eq!(last(&log), (1, called + 3 * DAY_MS));
+    }
+
+    #[test]
+    fn only_readings_that_differ_have_a_second_sitting() {
+        let folder = tempfile::tempdir().unwrap();
+        let apart = study(folder.path(), "independent\"\nfirst = \"unaided");
+        let second = apart.registration().second;
+        assert_eq!(second["ann [unaided]"], "ann [aided]");
+        assert_eq!(second.len(), 2);
+        let one = study(folder.path(), "unaided").registration();
+        assert!(one.second.is_empty() && one.lists.is_empty());
+        assert_eq!(one.cases, ["ab".repeat(32)]);
+        assert_eq!(one.panel.unwrap().mode, "unaided");
     }
 }

@@ -170,3 +170,49 @@ fn reviews_that_are_written_again_are_not_told_again() {
     let written = [(film("y"), id(2), said("y")), (film("z"), id(3), said("z"))];
     assert_eq!(opinions(&news), written);
 }
+
+/// A first sitting that stayed open: its call is refused at once, does not stand on the screen, and does not wait.
+#[test]
+fn a_call_after_the_second_sitting_was_opened_is_refused() {
+    use super::super::super::{StudyRegistration, study_event};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("study.sqlite");
+    let film: Arc<Path> = folder.path().join("a.png").into();
+    let [first, second] = ["ann [aided]", "ann [unaided]"];
+    let mut store = Store::open(&path).unwrap();
+    let registration = StudyRegistration {
+        second: [(first.to_owned(), second.to_owned())].into(),
+        ..StudyRegistration::default()
+    };
+    store
+        .begin_study("d", &registration, SystemTime::now())
+        .unwrap();
+    let (mut queue, news) = queue(&path, first);
+    queue.serve(record(first, &film, id(1), &called("Pneumonia")));
+    store
+        .note_study_event("d", second, study_event::SITTING, "", SystemTime::now())
+        .unwrap();
+    let told: Vec<News> = news.try_iter().collect();
+    assert!(matches!(&told[..], [News::Recorded { .. }]), "{told:?}");
+    queue.serve(record(first, &film, id(1), &said("changed")));
+    queue.serve(record(first, &film, id(2), &called("COVID-19")));
+    let told: Vec<News> = news.try_iter().collect();
+    let [
+        News::Refused {
+            content, reason, ..
+        },
+        News::Refused { .. },
+    ] = &told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!(*content, id(1));
+    assert!(reason.contains("ann [unaided] was opened"), "{reason}");
+    assert_eq!(queue.pending.waiting(), 0);
+    // Shown again, the film has what is in the log.
+    queue.serve(Request::Opened(film.clone(), id(1)));
+    assert_eq!(opinions(&news).pop().unwrap().2, called("Pneumonia"));
+    let words = queue.finish().unwrap();
+    assert!(words.starts_with("2 reviews were not recorded"), "{words}");
+    assert_eq!(store.standings(first).unwrap().len(), 1);
+}

@@ -4,10 +4,15 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::*;
-use crate::domain::{BlindedReading, LocalisationRule, ReadingMode};
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+
+use crate::domain::{
+    BlindedReading, ContentId, Fingerprint, HeaderLine, LocalisationRule, Origin, PatientIdentity,
+    ReadingMode, Severity,
+};
 use crate::store::{Request, ReviewDraft};
 use crate::tui::keymap::Keymap;
-use crate::tui::model::StudySitting;
+use crate::tui::model::{HeaderRead, StudySitting};
 use crate::tui::terminal::Colours;
 use crate::tui::view::{Theme, draw};
 
@@ -23,14 +28,67 @@ fn sitting(mode: ReadingMode) -> StudySitting {
         localises: None,
         hides_identity: true,
         hides_header: true,
+        cases: [ContentId::default()].into(),
         model_sha256: "cd".repeat(32),
+    }
+}
+
+/// The same in a study that hides the patient's name and identifier, and shows the header.
+fn sitting_with_header(mode: ReadingMode) -> StudySitting {
+    StudySitting {
+        hides_header: false,
+        ..sitting(mode)
+    }
+}
+
+/// Whose film it is: in the facts of the file, and in its header.
+const PATIENT: [&str; 2] = ["Doe^Jane", "MRN-4711"];
+
+/// The film on the screen, with a patient.
+fn film() -> Box<Facts> {
+    let mut film = facts();
+    let [name, id] = PATIENT.map(|text| Some(text.to_owned()));
+    film.patient.name = name;
+    film.patient.id = id;
+    film.patient.sex = Some("F".to_owned());
+    film.patient.age = Some("054Y".to_owned());
+    film
+}
+
+fn header() -> HeaderRead {
+    let line = |tag, keyword: &str, value: &str, is_confidential| HeaderLine {
+        tag: Some(tag),
+        vr: "LO".into(),
+        keyword: keyword.into(),
+        value: value.into(),
+        is_confidential,
+        ..HeaderLine::default()
+    };
+    let [name, id] = PATIENT;
+    let lines = vec![
+        line((0x0008, 0x0060), "Modality", "DX", false),
+        line((0x0010, 0x0010), "PatientName", name, true),
+        line((0x0010, 0x0020), "PatientID", id, true),
+    ];
+    HeaderRead {
+        content: ContentId::default(),
+        lines: Some(lines.into()),
     }
 }
 
 /// A sitting over three images, all of them scored: the first positive, or refused, as `answers` says.
 fn world(mode: ReadingMode, answers: [(f32, bool); 3]) -> Model {
+    world_of(sitting(mode), answers)
+}
+
+fn world_of(sitting: StudySitting, answers: [(f32, bool); 3]) -> Model {
     let mut model = empty_model();
-    model.read_for_study(sitting(mode));
+    model.read_for_study(sitting);
+    filled(model, answers)
+}
+
+/// With three images, all of them scored.
+fn filled(mut model: Model, answers: [(f32, bool); 3]) -> Model {
     let images = NAMES.map(path).into();
     let problems = vec![];
     update(&mut model, Message::Found { images, problems });
@@ -42,12 +100,18 @@ fn world(mode: ReadingMode, answers: [(f32, bool); 3]) -> Model {
         let opened = JobOutcome::Opened {
             source: path(name),
             generation,
-            result: Ok(facts()),
+            result: Ok(film()),
             stamp: None,
         };
         update(&mut model, Message::Worker(opened));
         update(&mut model, shown(name, generation, 7));
         let mut answer = prediction(score);
+        answer.severity = Some(Severity {
+            geographic_extent: 8.0 * score,
+            opacity: 0.0,
+            geographic_extent_error: None,
+            opacity_error: None,
+        });
         if is_refused {
             answer.input = InputCheck::Refused(vec!["a lateral view".into()]);
             answer.findings.clear();
@@ -74,12 +138,16 @@ fn again(model: &mut Model) {
     let opened = JobOutcome::Opened {
         source: source.clone(),
         generation,
-        result: Ok(facts()),
+        result: Ok(film()),
         stamp: None,
     };
     update(model, Message::Worker(opened));
     let name = source.to_string_lossy().into_owned();
     update(model, shown(&name, generation, 7));
+    if matches!(model.overlay, Some(Overlay::Header(_))) {
+        let read = Ok(header());
+        update(model, Message::Header { source, read });
+    }
 }
 
 fn screen(model: &Model) -> String {
@@ -107,10 +175,25 @@ fn actions() -> Vec<Action> {
 
 /// Two worlds in which the model says the opposite of every image.
 fn opposite_worlds(mode: ReadingMode) -> [Model; 2] {
+    opposite_worlds_of(&sitting(mode))
+}
+
+fn opposite_worlds_of(sitting: &StudySitting) -> [Model; 2] {
     [
-        world(mode, [(0.93, false), (0.04, false), (0.0, true)]),
-        world(mode, [(0.04, false), (0.0, true), (0.93, false)]),
+        [(0.93, false), (0.04, false), (0.0, true)],
+        [(0.04, false), (0.0, true), (0.93, false)],
     ]
+    .map(|answers| world_of(sitting.clone(), answers))
+}
+
+/// Nothing on the screen tells whose film it is. Returns the screen.
+fn anonymous(model: &Model, what: &str) -> String {
+    let screen = screen(model);
+    for words in PATIENT {
+        let words = &words[..3];
+        assert!(!screen.contains(words), "{what}: {screen}");
+    }
+    screen
 }
 
 fn both(worlds: &mut [Model; 2], mut change: impl FnMut(&mut Model), what: &str) {
@@ -118,7 +201,7 @@ fn both(worlds: &mut [Model; 2], mut change: impl FnMut(&mut Model), what: &str)
         change(world);
         again(world);
     }
-    let [one, other] = [screen(&worlds[0]), screen(&worlds[1])];
+    let [one, other] = [0, 1].map(|world| anonymous(&worlds[world], what));
     assert_eq!(one, other, "{what}");
 }
 
@@ -138,6 +221,15 @@ fn record(model: &mut Model) {
 fn no_action_shows_anything_of_the_answer_in_a_sitting_without_it() {
     for first in actions() {
         let mut worlds = opposite_worlds(ReadingMode::Unaided);
+        try_all(&mut worlds, first);
+    }
+    for first in [
+        Action::Header,
+        Action::HeatMap,
+        Action::Filter,
+        Action::Agree,
+    ] {
+        let mut worlds = opposite_worlds_of(&sitting_with_header(ReadingMode::Sequential));
         try_all(&mut worlds, first);
     }
 }
@@ -264,6 +356,262 @@ fn no_filter_and_no_order_tells_the_answer() {
             "the order is that of the study"
         );
     }
+}
+
+/// Every key over the header that the study shows, where it hides the patient: neither the box nor what is below it has
+/// the patient, before a call and after it, and where no call was made, nothing of the answer either.
+#[test]
+fn a_header_that_is_shown_does_not_show_the_patient() {
+    for mode in [
+        ReadingMode::Unaided,
+        ReadingMode::Sequential,
+        ReadingMode::Aided,
+    ] {
+        let mut worlds = opposite_worlds_of(&sitting_with_header(mode));
+        let is_aided = mode == ReadingMode::Aided;
+        let mut step = |change: &dyn Fn(&mut Model), what: &str| {
+            if !is_aided {
+                return both(&mut worlds, change, what);
+            }
+            for world in &mut worlds {
+                change(world);
+                again(world);
+                anonymous(world, what);
+            }
+        };
+        for code in (' '..='~').map(KeyCode::Char).chain([KeyCode::Enter]) {
+            let what = format!("{mode:?}: {code:?} over the header");
+            step(
+                &|model| {
+                    model.overlay = None;
+                    press(model, "t");
+                },
+                &what,
+            );
+            step(
+                &|model| {
+                    assert!(screen(model).contains("PatientName"), "{what}");
+                    key(model, code);
+                },
+                &what,
+            );
+            step(&|model| key(model, KeyCode::Char('P')), &what);
+            step(&|model| key(model, KeyCode::Esc), &what);
+            step(&|model| model.overlay = None, &what);
+        }
+        for second in actions() {
+            let what = format!("{mode:?}: the header, then {}", second.name());
+            step(&|model| drop(act(model, Action::Header)), &what);
+            step(&|model| drop(act(model, second)), &what);
+            step(&|model| drop(act(model, Action::Identity)), &what);
+        }
+        // After the call, which shows the answer in the sequential design.
+        for mut world in opposite_worlds_of(&sitting_with_header(mode)) {
+            for code in [KeyCode::Enter, KeyCode::Char('1'), KeyCode::Enter] {
+                key(&mut world, code);
+            }
+            record(&mut world);
+            assert!(opinion_of(&world, "1.dcm").blinded.is_some());
+            for action in [Action::Identity, Action::Header, Action::Identity] {
+                act(&mut world, action);
+                again(&mut world);
+                anonymous(&world, "called");
+            }
+        }
+    }
+}
+
+/// In the box of the header the key is refused with the same words as elsewhere, and the box says why.
+#[test]
+fn the_key_of_the_patient_is_refused_over_the_header_too() {
+    let identity = Keymap::bundled();
+    let identity = identity.display_key(Action::Identity);
+    let mut model = world_of(sitting_with_header(ReadingMode::Aided), [(0.9, false); 3]);
+    act(&mut model, Action::Header);
+    again(&mut model);
+    press(&mut model, &identity);
+    assert!(matches!(model.overlay, Some(Overlay::Header(_))));
+    let refused = model.notice.clone();
+    assert_eq!(
+        refused.as_deref(),
+        Some("hidden in this study: the patient")
+    );
+    let shown = screen(&model);
+    assert!(
+        shown.contains("identifiers hidden in this study"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("hidden in this study: the patient"),
+        "{shown}"
+    );
+    model.overlay = None;
+    model.notice = None;
+    press(&mut model, &identity);
+    assert_eq!(model.notice, refused);
+    // Without such a study the same film has a name: the tests above can fail.
+    let mut free = world_of(
+        StudySitting {
+            hides_identity: false,
+            ..sitting_with_header(ReadingMode::Aided)
+        },
+        [(0.9, false); 3],
+    );
+    act(&mut free, Action::Identity);
+    assert!(screen(&free).contains(PATIENT[0]));
+}
+
+/// Presses, drags and wheel at many places, over the panes and over a box.
+#[test]
+fn the_mouse_shows_nothing_that_is_hidden() {
+    use MouseButton::{Left, Right};
+    use MouseEventKind::{Down, Drag, ScrollDown, ScrollUp, Up};
+    let kinds = [
+        Down(Left),
+        Drag(Left),
+        Up(Left),
+        ScrollUp,
+        Down(Right),
+        Drag(Right),
+        Up(Right),
+        ScrollDown,
+    ];
+    for mode in [ReadingMode::Unaided, ReadingMode::Sequential] {
+        for over in [None, Some(Action::Header), Some(Action::Help)] {
+            let mut worlds = opposite_worlds_of(&sitting_with_header(mode));
+            both(&mut worlds, |model| drop(act(model, Action::Identity)), "p");
+            let places = (0..100)
+                .step_by(14)
+                .flat_map(|x| [0, 2, 12, 16, 29].map(|y| (x, y)));
+            for (column, row) in places {
+                for kind in kinds {
+                    let mouse = MouseEvent {
+                        kind,
+                        column,
+                        row,
+                        modifiers: KeyModifiers::NONE,
+                    };
+                    let change = |model: &mut Model| {
+                        if let Some(action) = over {
+                            act(model, action);
+                            again(model);
+                        }
+                        update(model, Message::Mouse(mouse));
+                    };
+                    both(&mut worlds, change, &format!("{mode:?} {over:?} {mouse:?}"));
+                }
+            }
+        }
+    }
+}
+
+/// What an earlier session of the same sitting wrote is the reader's own, and tells nothing of the answer either.
+#[test]
+fn a_second_session_shows_nothing_of_the_answer() {
+    let mut first = world(ReadingMode::Unaided, [(0.9, false); 3]);
+    for code in [KeyCode::Enter, KeyCode::Char('1'), KeyCode::Enter] {
+        key(&mut first, code);
+    }
+    let opinion = opinion_of(&first, "1.dcm");
+    assert!(opinion.blinded.is_some());
+    let mut worlds = opposite_worlds_of(&sitting_with_header(ReadingMode::Unaided));
+    let standing = |model: &mut Model| {
+        let standing = vec![(path("1.dcm"), ContentId::default(), opinion.clone())];
+        update(model, Message::Review(News::Standing(standing)));
+    };
+    both(&mut worlds, standing, "the earlier session");
+    assert_eq!(opinion_of(&worlds[0], "1.dcm"), opinion);
+    for first in [Action::Header, Action::HeatMap, Action::Undo, Action::Redo] {
+        try_all(&mut worlds, first);
+    }
+}
+
+/// View, sex and age come from the header, and stay hidden with it wherever they would stand.
+#[test]
+fn a_hidden_header_is_hidden_in_the_title_too() {
+    let title = |sitting| {
+        let model = world_of(sitting, [(0.9, false); 3]);
+        let screen = screen(&model);
+        let told = ["PA", "F 54y", "10×10"].map(|words| screen.contains(words));
+        (told, screen)
+    };
+    for mode in [
+        ReadingMode::Unaided,
+        ReadingMode::Sequential,
+        ReadingMode::Aided,
+    ] {
+        let (told, screen) = title(sitting(mode));
+        assert_eq!(told, [false, false, true], "{screen}");
+        let (told, screen) = title(sitting_with_header(mode));
+        assert_eq!(told, [true, true, true], "{screen}");
+    }
+}
+
+/// Which films are of one patient, and when they were taken, is in their headers, and no part of a sitting. Outside of one
+/// it is on the screen.
+#[test]
+fn films_of_one_patient_are_not_tied_together_in_a_sitting() {
+    let answers = [(0.2, false), (0.9, false), (0.5, false)];
+    let told = |mut model: Model| {
+        for (day, index) in ["2020-03-01", "2020-03-05", "2020-03-09"]
+            .into_iter()
+            .zip(0..)
+        {
+            let origin = Origin {
+                patient: PatientIdentity {
+                    id: Some("MRN-4711".into()),
+                    name: Some(Fingerprint(1)),
+                    ..PatientIdentity::default()
+                },
+                study: None,
+                taken: Some(day.into()),
+            };
+            model.worklist.set_origin_at(index, origin);
+        }
+        act(&mut model, Action::Next);
+        again(&mut model);
+        let screen = screen(&model);
+        ["2020-03-05", "prior", "days before"].map(|words| screen.contains(words))
+    };
+    for mode in [
+        ReadingMode::Unaided,
+        ReadingMode::Sequential,
+        ReadingMode::Aided,
+    ] {
+        assert_eq!(told(world(mode, answers)), [false; 3], "{mode:?}");
+    }
+    assert_eq!(told(filled(empty_model(), answers)), [true; 3]);
+}
+
+/// A file may be replaced while the sitting is open: what is said of the new film is no reading of the study.
+#[test]
+fn nothing_is_recorded_about_a_film_that_is_not_of_the_list() {
+    let mut model = empty_model();
+    model.read_for_study(StudySitting {
+        cases: [ContentId::from_digest([1; 32])].into(),
+        ..sitting(ReadingMode::Unaided)
+    });
+    let images = vec![path("1.dcm")];
+    let problems = vec![];
+    update(&mut model, Message::Found { images, problems });
+    update(&mut model, Message::ScanFinished);
+    again(&mut model);
+    for keys in [
+        &[KeyCode::Enter, KeyCode::Char('1'), KeyCode::Enter][..],
+        &[KeyCode::Char('*')],
+    ] {
+        for code in keys {
+            let effects = press_key(&mut model, *code, KeyModifiers::NONE);
+            if model.overlay.is_none() && *code != KeyCode::Char('1') {
+                let notice = model.notice.clone().unwrap_or_default();
+                assert!(notice.contains("not the film of the case list"), "{notice}");
+            }
+            assert!(drafts(effects).is_empty());
+            update(&mut model, Message::Drawn);
+        }
+        assert!(model.overlay.is_none());
+    }
+    assert_eq!(opinion_of(&model, "1.dcm"), Opinion::default());
 }
 
 /// Beside the answer it is on the screen from the start, so the worlds differ: the comparison above can fail.
@@ -471,6 +819,6 @@ fn what_the_study_hides_or_fixes_is_refused_with_a_reason() {
         assert!(act(&mut model, action).is_empty());
         let notice = model.notice.take().unwrap();
         assert!(notice.contains(words), "{}: {notice}", action.name());
-        assert!(model.overlay.is_none() && !model.identity && !model.grid.is_open);
+        assert!(model.overlay.is_none() && !model.shows_identity() && !model.grid.is_open);
     }
 }

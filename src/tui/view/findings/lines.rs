@@ -139,12 +139,14 @@ impl Pane<'_> {
         let severity = prediction.severity.as_ref();
         let severity = severity.map(|severity| self.severity_lines(severity, found));
         let list = &self.model.worklist;
-        let change = list.progression(list.cursor());
+        let ties = self.model.ties_films();
+        let change = list.progression(list.cursor()).filter(|_| ties);
         let change = change.map(|change| {
             let words = change::line(&change, self.width);
             vec![Line::styled(words, self.theme.plain)]
         });
-        let sharing = list.sharing(list.cursor()).map(change::sharing_words);
+        let sharing = list.sharing(list.cursor()).filter(|_| ties);
+        let sharing = sharing.map(change::sharing_words);
         let sharing = sharing.map(|words| self.wrapped(words, self.theme.caution));
         let lines = [severity, change, sharing];
         lines.into_iter().flatten().map(group).collect()

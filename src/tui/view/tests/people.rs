@@ -39,6 +39,6 @@ fn a_shared_identifier_is_marked_in_the_list_and_explained_with_the_findings() {
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    model.identity = true;
+    model.turn_identity().unwrap();
     assert!(screen(&model).contains("ANON (shared ID)"));
 }

@@ -275,8 +275,7 @@ fn facts(model: &Model, row: usize, width: usize) -> String {
     const VIEW: usize = 3;
     const AGE: usize = 4;
     let (list, columns) = (&model.worklist, model.columns);
-    // A study may hide whose films they are.
-    let is_shown = list.has_patients() && model.study_sitting().is_none();
+    let is_shown = list.has_patients() && model.ties_films();
     if width < WIDE || !is_shown {
         return String::new();
     }
