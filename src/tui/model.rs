@@ -6,6 +6,7 @@ mod comparison;
 mod grid;
 mod header;
 mod marking;
+mod modes;
 mod session;
 mod sitting;
 
@@ -52,7 +53,10 @@ pub struct Model {
     /// Prevalences that are assumed instead of the card's. Stored predictions stay as the classifier made
     /// them; [`Model::shown`] gives a prediction as the reader sees it.
     pub assumed: Prevalences,
+    /// The mode of the keys. It is changed by [`Model::enter_mode`] and [`Model::leave_mode`] alone.
     pub mode: KeyMode,
+    /// The modes that were on when the present one began, the outermost first: each comes back when the one over it ends.
+    pub modes_below: Vec<KeyMode>,
     /// Keys of a sequence that is not complete yet.
     pub pending: Vec<KeyEvent>,
     pub overlay: Option<Overlay>,
@@ -342,6 +346,7 @@ impl Model {
             choices: Choices::default(),
             assumed: Prevalences::default(),
             mode: KeyMode::default(),
+            modes_below: Vec::new(),
             pending: Vec::new(),
             overlay: None,
             about: None,

@@ -7,7 +7,6 @@ use super::Model;
 use crate::domain::{
     ContentId, FilmScale, Mark, MarkDrawing, MarkKind, MarkLayer, MarkPoint, MarkTone, Measured,
 };
-use crate::tui::keymap::KeyMode;
 
 /// How far one press of a key moves the cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -132,11 +131,6 @@ impl Model {
         } else {
             &state.opinion.marks
         }
-    }
-
-    /// Whether marks are being made.
-    pub fn is_marking(&self) -> bool {
-        self.mode == KeyMode::Mark
     }
 
     /// Whether marks of this kind are marks on lesions, and so need a rating.

@@ -79,9 +79,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PresetFull => view.window = Window::WindowPreset(Preset::Full),
         Action::Reset => {
             *view = View::default();
-            if model.mode == KeyMode::Window {
-                model.mode = KeyMode::Browse;
-            }
+            model.end_mode(KeyMode::Window);
         }
         Action::Invert => view.inverted = !view.inverted,
         Action::ZoomIn => view.zoom_by(ZOOM_STEP),

@@ -19,6 +19,10 @@ const NEAR: f64 = 1.5;
 
 /// Performs one of the actions of marks.
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    // A key of marks ends the setting of the window that began over them: the next arrow moves the cursor.
+    if model.is_marking() && action != Action::ShowMarks {
+        model.enter_mode(KeyMode::Mark);
+    }
     match action {
         Action::Mark => begin(model),
         Action::ShowMarks => show(model),
@@ -54,7 +58,7 @@ pub fn back(model: &mut Model) {
 }
 
 fn leave(model: &mut Model) {
-    model.mode = KeyMode::Browse;
+    model.end_mode(KeyMode::Mark);
     model.marking.draft = None;
     model.marking.selected = None;
 }
@@ -69,7 +73,11 @@ fn begin(model: &mut Model) -> Vec<Effect> {
     if let Err(reason) = may_mark(model) {
         return say(model, &reason);
     }
-    model.mode = KeyMode::Mark;
+    // Setting the window is over then, unless it began over marks: they come back.
+    if !model.is_marking() {
+        model.end_mode(KeyMode::Window);
+    }
+    model.enter_mode(KeyMode::Mark);
     vec![]
 }
 
