@@ -465,7 +465,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
     if model.grid.is_open {
         return grid::back(model);
     }
-    if model.mode == KeyMode::Browse && model.sizes.whole {
+    if model.mode == KeyMode::Browse && model.sizes.is_image_alone() {
         return panes::act(model, Action::WholeScreen);
     }
     image::act(model, Action::Reset)
