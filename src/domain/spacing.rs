@@ -168,6 +168,17 @@ impl PixelSpacing {
             SpacingPlane::ScannedFilm => "on the scanned film".to_owned(),
         }
     }
+
+    /// The same where there is less room: `at detector`.
+    pub fn short_words(self) -> &'static str {
+        match self.plane {
+            SpacingPlane::Geometry | SpacingPlane::Fiducial => "calibrated",
+            SpacingPlane::Unstated => "calibration?",
+            SpacingPlane::Detector => "at detector",
+            SpacingPlane::Magnified(_) => "in patient",
+            SpacingPlane::ScannedFilm => "on film",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -136,6 +136,54 @@ impl View {
         Some((x + pointer.0 / scale.0, y + pointer.1 / scale.1))
     }
 
+    /// How many pixels right of and below the middle of the canvas a point of the image lies: the inverse of
+    /// [`View::point_under`]. It may lie beyond the canvas. `None` without pixels.
+    pub fn pointer_at(
+        &self,
+        point: (f64, f64),
+        canvas: Canvas,
+        image: FilmShape,
+    ) -> Option<(f64, f64)> {
+        let scale = self.scale(canvas, image)?;
+        let (x, y) = self.shown_centre(canvas, scale);
+        Some(((point.0 - x) * scale.0, (point.1 - y) * scale.1))
+    }
+
+    /// Moves by as little as it takes to show a point of the image, as shares of its width and height. Where the image goes
+    /// on, the point is a twentieth of the visible part from its edge.
+    pub fn keep_in_sight(&mut self, point: (f64, f64), canvas: Canvas, image: FilmShape) {
+        const MARGIN: f64 = 0.05;
+        let (Some(scale), Some(part)) = (self.scale(canvas, image), self.shown_part(canvas, image))
+        else {
+            return;
+        };
+        let shift = |at: f64, low: f64, high: f64| {
+            let margin = MARGIN * (high - low);
+            let (low, high) = (low + margin, high - margin);
+            at - at.clamp(low.min(high), high.max(low))
+        };
+        let (right, down) = (
+            shift(point.0, part.left, part.right),
+            shift(point.1, part.top, part.bottom),
+        );
+        if (right, down) == (0.0, 0.0) {
+            return;
+        }
+        let (x, y) = self.shown_centre(canvas, scale);
+        self.centre = (x + right, y + down);
+        self.centre = self.shown_centre(canvas, scale);
+    }
+
+    /// Columns and rows of the picture that fills the canvas as far as the image reaches; `None` without pixels.
+    pub fn picture_size(&self, canvas: Canvas, image: FilmShape) -> Option<(usize, usize)> {
+        let scale = self.scale(canvas, image)?;
+        let pixels = |all: f64, room: usize| (all.round() as usize).clamp(1, room.max(1));
+        Some((
+            pixels(scale.0, canvas.width),
+            pixels(scale.1, canvas.height),
+        ))
+    }
+
     /// Pixels of the canvas from the left to the right end of the visible part; `None` without pixels.
     pub fn shown_pixels(&self, canvas: Canvas, image: FilmShape) -> Option<f64> {
         let (across, _) = self.scale(canvas, image)?;

@@ -112,7 +112,7 @@ fn frame(r: &Radiograph, view: &View, canvas: Canvas) -> (Viewport, usize, usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Samples;
+    use crate::domain::{FilmShape, Samples};
 
     /// Black on the left to white on the right.
     fn ramp(width: usize, height: usize) -> Radiograph {
@@ -161,6 +161,36 @@ mod tests {
             (20, 40)
         );
         assert_eq!(size(&ramp(3000, 2), CANVAS), (40, 1));
+    }
+
+    /// The mouse finds the picture by the size that the view says.
+    #[test]
+    fn the_view_knows_the_size_of_its_picture() {
+        for (width, height, aspect) in [(200, 100, 1.0), (90, 211, 1.0), (100, 100, 2.0)] {
+            let film = Radiograph {
+                pixel_aspect: aspect,
+                ..ramp(width, height)
+            };
+            let shape = FilmShape {
+                width: width as f64,
+                height: height as f64,
+                pixel_aspect: aspect,
+            };
+            for zoom in [0.3, 1.0, 1.7, 8.0] {
+                let view = View {
+                    zoom,
+                    ..View::default()
+                };
+                let canvas = Canvas {
+                    width: 41,
+                    height: 29,
+                    pixel_aspect: 2.0,
+                };
+                let (image, _) = show(&film, &view, canvas);
+                let size = view.picture_size(canvas, shape);
+                assert_eq!(size, Some((image.width, image.height)), "{width} {zoom}");
+            }
+        }
     }
 
     #[test]

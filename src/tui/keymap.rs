@@ -350,6 +350,11 @@ impl Keymap {
     /// The meaning of `keys`, pressed one after the other in `mode`. The keys of the mode come before the
     /// common ones.
     pub fn lookup(&self, mode: KeyMode, keys: &[KeyEvent]) -> Lookup {
+        self.lookup_in(&[mode, KeyMode::Browse], keys)
+    }
+
+    /// The meaning of `keys` in the first of these modes in which they mean something.
+    pub fn lookup_in(&self, modes: &[KeyMode], keys: &[KeyEvent]) -> Lookup {
         let pressed: Vec<Chord> = keys.iter().map(|k| Chord::from(*k)).collect();
         let in_mode = |wanted: KeyMode| {
             let mut pending = false;
@@ -366,10 +371,9 @@ impl Keymap {
                 Lookup::Nothing
             }
         };
-        match in_mode(mode) {
-            Lookup::Nothing if mode != KeyMode::Browse => in_mode(KeyMode::Browse),
-            found => found,
-        }
+        let mut found = modes.iter().map(|mode| in_mode(*mode));
+        let found = found.find(|found| *found != Lookup::Nothing);
+        found.unwrap_or(Lookup::Nothing)
     }
 
     /// The first key of an action as people write it; empty if the action has no key.

@@ -17,6 +17,7 @@ pub mod keymap;
 pub mod look;
 mod model;
 mod model_choice;
+mod placing;
 pub mod preview;
 mod rating;
 mod remembered;

@@ -6,6 +6,7 @@ mod comparison;
 mod grid;
 mod header;
 mod marking;
+mod modes;
 mod session;
 mod sitting;
 
@@ -52,7 +53,10 @@ pub struct Model {
     /// Prevalences that are assumed instead of the card's. Stored predictions stay as the classifier made
     /// them; [`Model::shown`] gives a prediction as the reader sees it.
     pub assumed: Prevalences,
+    /// The mode of the keys. It is changed by [`Model::enter_mode`] and [`Model::leave_mode`] alone.
     pub mode: KeyMode,
+    /// The modes that were on when the present one began, the outermost first: each comes back when the one over it ends.
+    pub modes_below: Vec<KeyMode>,
     /// Keys of a sequence that is not complete yet.
     pub pending: Vec<KeyEvent>,
     pub overlay: Option<Overlay>,
@@ -125,6 +129,10 @@ pub struct Panes {
     pub findings: Rect,
     /// Cells that the image may fill.
     pub image: Rect,
+    /// Cells that the image of the film beside it may fill; empty without one.
+    pub compared: Rect,
+    /// The pane that both are in.
+    pub radiograph: Rect,
     /// The column of the border between the left panes and the image, if there is one.
     pub column: Option<u16>,
     /// The row of the border between worklist and findings, if there is one.
@@ -145,6 +153,22 @@ pub struct PaneSizes {
     pub whole: bool,
 }
 
+impl PaneSizes {
+    /// Whether the image is alone on the screen: by the key for that, or because both panes beside it are hidden.
+    pub fn is_image_alone(&self) -> bool {
+        self.whole || (self.hides_worklist && self.hides_findings)
+    }
+
+    /// Gives the image the whole screen, or the panes back that it had. Where both of them are hidden, both come back.
+    pub fn turn_whole(&mut self) {
+        let was_alone = self.is_image_alone();
+        self.whole = !was_alone;
+        if was_alone && self.is_image_alone() {
+            (self.hides_worklist, self.hides_findings) = (false, false);
+        }
+    }
+}
+
 /// What the reader looks for in the help.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
@@ -154,10 +178,18 @@ pub struct Search {
     pub is_typed: bool,
 }
 
+/// One of the films on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilmSide {
+    Selected,
+    /// The film beside it. It can be moved only while both have one view.
+    Compared,
+}
+
 /// What the mouse drags while a button is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DragKind {
-    Image,
+    Image(FilmSide),
     Window,
     Column,
     Row,
@@ -342,6 +374,7 @@ impl Model {
             choices: Choices::default(),
             assumed: Prevalences::default(),
             mode: KeyMode::default(),
+            modes_below: Vec::new(),
             pending: Vec::new(),
             overlay: None,
             about: None,

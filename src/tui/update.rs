@@ -193,7 +193,8 @@ fn on_any_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         Some(overlay) => on_overlay_key(model, overlay, key),
         None => {
             model.pending.push(key);
-            let found = model.keymap.lookup(model.mode, &model.pending);
+            let modes = model.key_modes();
+            let found = model.keymap.lookup_in(&modes, &model.pending);
             if found != Lookup::Pending {
                 model.pending.clear();
             }
@@ -320,11 +321,11 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Rescan => disk::rescan(model),
         Action::LeftOut => left_out::show(model),
         Action::Window => {
-            model.mode = KeyMode::Window;
+            model.enter_mode(KeyMode::Window);
             vec![]
         }
         Action::WindowDone => {
-            model.mode = KeyMode::Browse;
+            model.end_mode(KeyMode::Window);
             vec![]
         }
         Action::Header if model.hides_header() => {
@@ -450,7 +451,7 @@ fn show_path(model: &mut Model) -> Vec<Effect> {
 /// Goes back by what lies on top: a mark that is being made, a mode, a filter, the grid, the whole screen for the image,
 /// the view.
 fn back(model: &mut Model) -> Vec<Effect> {
-    if model.is_marking() {
+    if model.mode == KeyMode::Mark {
         marks::back(model);
         return vec![];
     }
@@ -461,7 +462,7 @@ fn back(model: &mut Model) -> Vec<Effect> {
     if model.grid.is_open {
         return grid::back(model);
     }
-    if model.mode == KeyMode::Browse && model.sizes.whole {
+    if model.mode == KeyMode::Browse && model.sizes.is_image_alone() {
         return panes::act(model, Action::WholeScreen);
     }
     image::act(model, Action::Reset)

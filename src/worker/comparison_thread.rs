@@ -10,7 +10,9 @@ use super::bounded_cache::DecodedFile;
 use super::decoded_cache::DecodedCache;
 use super::latest_slot::{LatestSlot, SlotTask};
 use super::{FileStamp, Generation, JobOutcome, OutcomeSink, RenderRequest, Shown};
-use crate::domain::{ContentId, Failure, FilmSummary, Radiograph};
+use crate::domain::{
+    ContentId, Failure, FilmShape, FilmSummary, PatientFacts, PreviewImage, Radiograph,
+};
 use crate::imaging::{self, Decoder};
 
 /// A film to show beside the selected one.
@@ -31,6 +33,10 @@ pub struct ComparedFacts {
     pub content: ContentId,
     /// Patient, study, time and view.
     pub summary: FilmSummary,
+    /// The patient, as far as the file says.
+    pub patient: PatientFacts,
+    /// Its stored pixels.
+    pub shape: FilmShape,
     /// *Bits Stored* (0028,0101), or the depth of a raster image.
     pub bits_stored: u8,
     /// The step from one grey value to the next, in units after the modality transform.
@@ -42,6 +48,12 @@ impl ComparedFacts {
         ComparedFacts {
             content: radiograph.content,
             summary: FilmSummary::of(radiograph),
+            patient: radiograph.patient.clone(),
+            shape: FilmShape {
+                width: radiograph.width as f64,
+                height: radiograph.height as f64,
+                pixel_aspect: radiograph.pixel_aspect,
+            },
             bits_stored: radiograph.bits_stored,
             step: imaging::step(radiograph),
         }
@@ -100,7 +112,7 @@ impl ComparisonThread {
         if canvas.width == 0 || canvas.height == 0 || self.requests.is_stale(job.generation) {
             return;
         }
-        let (image, window) = imaging::show(&radiograph, &job.frame.view, canvas);
+        let (image, window) = drawn(&radiograph, &job.frame);
         let shown = Shown {
             content: radiograph.content,
             image: Arc::new(image),
@@ -163,5 +175,63 @@ impl ComparisonThread {
             result,
             stamp,
         });
+    }
+}
+
+/// The picture of a film with the marks that lie on it, and its window.
+fn drawn(radiograph: &Radiograph, frame: &RenderRequest) -> (PreviewImage, (f64, f64)) {
+    let (image, window) = imaging::show(radiograph, &frame.view, frame.canvas);
+    let marks = frame.marks.as_ref();
+    let marks = marks.filter(|marks| marks.content == radiograph.content);
+    let image = match marks {
+        Some(marks) => {
+            let seen = imaging::seen(radiograph, &frame.view, frame.canvas);
+            imaging::draw_marks(&image, seen, marks)
+        }
+        None => image,
+    };
+    (image, window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        Canvas, MarkDrawing, MarkKind, MarkLayer, MarkPoint, MarkTone, Samples, View,
+    };
+
+    #[test]
+    fn marks_are_drawn_over_the_film_that_they_lie_on_only() {
+        let film = Radiograph::plain(40, 40, Samples::Grey8(vec![100; 1600]), "test");
+        let picture = |content: Option<ContentId>| {
+            let line = MarkDrawing {
+                kind: MarkKind::Ruler,
+                points: vec![MarkPoint::at(5.0, 20.0), MarkPoint::at(35.0, 20.0)],
+                number: Some(1),
+                tone: MarkTone::Plain,
+            };
+            let layer = content.map(|content| MarkLayer {
+                content,
+                marks: vec![line],
+                cursor: None,
+            });
+            let frame = RenderRequest {
+                view: View::default(),
+                canvas: Canvas {
+                    width: 80,
+                    height: 80,
+                    pixel_aspect: 1.0,
+                },
+                heat_map: None,
+                marks: layer.map(Arc::new),
+            };
+            drawn(&film, &frame).0
+        };
+        let bare = picture(None);
+        assert_eq!(picture(Some(ContentId::from_digest([9; 32]))), bare);
+        let marked = picture(Some(film.content));
+        let rows =
+            |image: &PreviewImage| -> Vec<[u8; 3]> { (20..60).map(|x| image.rgb(x, 40)).collect() };
+        assert_ne!(rows(&marked), rows(&bare));
     }
 }

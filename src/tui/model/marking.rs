@@ -7,7 +7,6 @@ use super::Model;
 use crate::domain::{
     ContentId, FilmScale, Mark, MarkDrawing, MarkKind, MarkLayer, MarkPoint, MarkTone, Measured,
 };
-use crate::tui::keymap::KeyMode;
 
 /// How far one press of a key moves the cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -134,9 +133,11 @@ impl Model {
         }
     }
 
-    /// Whether marks are being made.
-    pub fn is_marking(&self) -> bool {
-        self.mode == KeyMode::Mark
+    /// Where the cursor of marks is on the film, as shares of its width and height, while marks are made.
+    pub fn mark_cursor(&self) -> Option<(f64, f64)> {
+        let shape = self.viewer.facts.as_ref()?.shape();
+        let (x, y) = self.marking.cursor.filter(|_| self.is_marking())?.pixels();
+        Some((x / shape.width, y / shape.height))
     }
 
     /// Whether marks of this kind are marks on lesions, and so need a rating.
@@ -226,16 +227,6 @@ impl Model {
         } else {
             self.marks()
         };
-        let drawing = |(mark, number): (&Mark, usize)| MarkDrawing {
-            kind: mark.kind,
-            points: mark.points.clone(),
-            number: Some(number),
-            tone: if selected == Some(mark) {
-                MarkTone::Selected
-            } else {
-                MarkTone::Plain
-            },
-        };
         let cursor = self.marking.cursor.filter(|_| is_marking);
         let draft = self.marking.draft.as_ref().zip(cursor);
         let draft = draft.map(|(draft, cursor)| MarkDrawing {
@@ -248,7 +239,7 @@ impl Model {
                 MarkTone::Selected
             },
         });
-        let marks: Vec<_> = shown.iter().zip(1..).map(drawing).chain(draft).collect();
+        let marks = drawings(shown, selected).chain(draft).collect();
         let layer = MarkLayer {
             content,
             marks,
@@ -257,4 +248,46 @@ impl Model {
         let is_empty = layer.marks.is_empty() && layer.cursor.is_none();
         (!is_empty).then(|| Arc::new(layer))
     }
+
+    /// What is drawn over the picture of the film beside the selected one: the reader's marks on it. `None` without any,
+    /// while marks are hidden, and while an answer of one of the two is hidden, which they may tell.
+    pub fn compared_mark_layer(&self) -> Option<Arc<MarkLayer>> {
+        let film = &self.comparison.film;
+        let content = film.facts.as_ref()?.content;
+        let (index, _) = film.source.as_ref()?;
+        let are_hidden = self.marking.are_hidden && !self.is_marking();
+        if are_hidden || self.is_compared_hidden() {
+            return None;
+        }
+        let state = self.worklist.shown_opinion_of(*index)?;
+        let marks = &state.opinion.marks;
+        if marks.is_empty() || state.content() != Some(content) {
+            return None;
+        }
+        Some(Arc::new(MarkLayer {
+            content,
+            marks: drawings(marks, None).collect(),
+            cursor: None,
+        }))
+    }
+}
+
+/// Marks as they are drawn, with their numbers.
+fn drawings<'a>(
+    marks: &'a [Mark],
+    selected: Option<&'a Mark>,
+) -> impl Iterator<Item = MarkDrawing> + 'a {
+    marks
+        .iter()
+        .zip(1..)
+        .map(move |(mark, number)| MarkDrawing {
+            kind: mark.kind,
+            points: mark.points.clone(),
+            number: Some(number),
+            tone: if selected == Some(mark) {
+                MarkTone::Selected
+            } else {
+                MarkTone::Plain
+            },
+        })
 }

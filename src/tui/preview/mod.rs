@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 
+use super::placing::picture_cells;
 use super::terminal::{Capabilities, Colours, Inside, Reason, Way};
 use crate::domain::{Canvas, PreviewImage};
 pub use blocks::{Blocks, colour};
@@ -350,20 +351,7 @@ fn pixel_canvas(area: Rect, cell: (u16, u16)) -> Canvas {
 
 /// The cells that an image of pixels covers, in the middle of `area`.
 fn cells_of(target: &PreviewTarget, cell: (u16, u16)) -> Rect {
-    let cells = |pixels: usize, cell: u16, most: u16| {
-        u16::try_from(pixels.div_ceil(usize::from(cell)))
-            .unwrap_or(most)
-            .clamp(1, most.max(1))
-    };
-    let PreviewTarget { area, size, .. } = target;
-    let width = cells(size.0, cell.0, area.width);
-    let height = cells(size.1, cell.1, area.height);
-    Rect {
-        x: area.x + (area.width - width.min(area.width)) / 2,
-        y: area.y + (area.height - height.min(area.height)) / 2,
-        width,
-        height,
-    }
+    picture_cells(target.area, target.size, cell)
 }
 
 /// Keeps ratatui from writing over pixels.

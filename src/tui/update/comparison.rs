@@ -219,7 +219,7 @@ fn job(model: &Model) -> Option<ComparisonJob> {
             view: model.compared_view(),
             canvas,
             heat_map: None,
-            marks: None,
+            marks: model.compared_mark_layer(),
         },
     })
 }

@@ -23,7 +23,7 @@ pub fn turn(model: &mut Model) -> Vec<Effect> {
         return back(model);
     }
     model.grid.is_open = true;
-    model.mode = KeyMode::Grid;
+    model.enter_mode(KeyMode::Grid);
     let layout = model.grid.layout(model.size);
     model.grid.centre(layout, model.worklist.cursor());
     vec![]
@@ -42,7 +42,7 @@ pub fn back(model: &mut Model) -> Vec<Effect> {
 /// Leaves the grid for the selected image.
 pub fn open(model: &mut Model) -> Vec<Effect> {
     model.grid.is_open = false;
-    model.mode = KeyMode::Browse;
+    model.end_mode(KeyMode::Grid);
     let selected = model.worklist.selected().map(|entry| &entry.path);
     if selected == model.viewer.source.as_ref() {
         // Its file, its pane or its prediction may have changed meanwhile.

@@ -9,7 +9,8 @@ use ratatui::layout::{Position, Rect};
 use super::Effect;
 use crate::domain::{Canvas, FilmShape, Preset, View, Window};
 use crate::tui::keymap::{Action, KeyMode};
-use crate::tui::model::{Model, Viewer};
+use crate::tui::model::{FilmSide, Model, Viewer};
+use crate::tui::placing::picture_cells;
 use crate::tui::worklist::EntryState;
 use crate::worker::{ImageJob, RenderRequest};
 
@@ -70,6 +71,8 @@ pub fn set_canvas(model: &mut Model, canvas: Canvas) -> Vec<Effect> {
 }
 
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    let place = |view: &View| (view.zoom, view.centre);
+    let before = place(&model.viewer.view);
     let view = &mut model.viewer.view;
     match action {
         Action::PresetFile => view.window = Window::File,
@@ -79,13 +82,11 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::PresetFull => view.window = Window::WindowPreset(Preset::Full),
         Action::Reset => {
             *view = View::default();
-            if model.mode == KeyMode::Window {
-                model.mode = KeyMode::Browse;
-            }
+            model.end_mode(KeyMode::Window);
         }
         Action::Invert => view.inverted = !view.inverted,
-        Action::ZoomIn => view.zoom_by(ZOOM_STEP),
-        Action::ZoomOut => view.zoom_by(1.0 / ZOOM_STEP),
+        Action::ZoomIn => zoom_by_key(model, ZOOM_STEP),
+        Action::ZoomOut => zoom_by_key(model, 1.0 / ZOOM_STEP),
         Action::Fit => {
             let View {
                 window, inverted, ..
@@ -115,48 +116,127 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::LevelDown => adjust_window(model, |step, width| (-step, width)),
         _ => return vec![],
     }
+    if place(&model.viewer.view) != before {
+        keep_cursor_in_sight(model);
+    }
     redraw(model)
 }
 
-/// Zooms about a cell of the screen.
-pub fn zoom_about(model: &mut Model, factor: f64, at: Position) -> Vec<Effect> {
-    let area = model.panes.image;
-    let Some((canvas, shape)) = canvas_and_shape(model) else {
+/// Zooms about the middle, or about the cursor while marks are made.
+fn zoom_by_key(model: &mut Model, factor: f64) {
+    let about = model.mark_cursor().zip(canvas_and_shape(model));
+    let view = &mut model.viewer.view;
+    let pointer = about.and_then(|(cursor, (canvas, shape))| {
+        let pointer = view.pointer_at(cursor, canvas, shape)?;
+        Some((pointer, canvas, shape))
+    });
+    match pointer {
+        Some((pointer, canvas, shape)) => view.zoom_about(factor, pointer, canvas, shape),
+        None => view.zoom_by(factor),
+    }
+}
+
+/// Moves the view where the cursor of marks would be out of sight: a key would set a point that nobody sees.
+fn keep_cursor_in_sight(model: &mut Model) {
+    if let Some((cursor, (canvas, shape))) = model.mark_cursor().zip(canvas_and_shape(model)) {
+        model.viewer.view.keep_in_sight(cursor, canvas, shape);
+    }
+}
+
+/// The film under a cell of the screen, if it can be moved there.
+pub fn side_at(model: &Model, at: Position) -> Option<FilmSide> {
+    if model.panes.image.contains(at) {
+        Some(FilmSide::Selected)
+    } else if model.panes.compared.contains(at) && model.comparison.is_linked {
+        Some(FilmSide::Compared)
+    } else {
+        None
+    }
+}
+
+/// Zooms about a cell of the screen over a film.
+pub fn zoom_about(model: &mut Model, factor: f64, at: Position, side: FilmSide) -> Vec<Effect> {
+    let Some(place) = PicturePlace::of(model, side) else {
         return zoom(model, factor);
     };
-    let pointer = from_middle(area, canvas, at);
+    let pointer = place.from_middle(at);
     let view = &mut model.viewer.view;
-    view.zoom_about(factor, pointer, canvas, shape);
+    view.zoom_about(factor, pointer, place.canvas, place.shape);
     redraw(model)
 }
 
-/// How many pixels of the canvas, which fills an area of cells, the middle of a cell is right of and below its middle.
-pub(super) fn from_middle(area: Rect, canvas: Canvas, at: Position) -> (f64, f64) {
-    let from_middle = |cell: u16, start: u16, cells: u16, pixels: usize| {
-        let share = (f64::from(cell.saturating_sub(start)) + 0.5) / f64::from(cells.max(1)) - 0.5;
-        share * pixels as f64
-    };
-    (
-        from_middle(at.x, area.x, area.width, canvas.width),
-        from_middle(at.y, area.y, area.height, canvas.height),
-    )
+/// Where the picture of a film is on the screen.
+pub(super) struct PicturePlace {
+    /// The cells that it covers.
+    pub cells: Rect,
+    /// Pixels of the canvas in a cell, across and down.
+    cell: (u16, u16),
+    /// Columns and rows of the picture.
+    size: (usize, usize),
+    canvas: Canvas,
+    shape: FilmShape,
 }
 
-/// Moves the image with the mouse, by cells of the screen.
-pub fn drag(model: &mut Model, (right, down): (i32, i32)) -> Vec<Effect> {
-    let area = model.panes.image;
-    let Some((canvas, shape)) = canvas_and_shape(model) else {
+impl PicturePlace {
+    /// The place of the picture in the view of the selected film; `None` before its film is open.
+    pub fn of(model: &Model, side: FilmSide) -> Option<Self> {
+        let (area, canvas, shape) = match side {
+            FilmSide::Selected => {
+                let (canvas, shape) = canvas_and_shape(model)?;
+                (model.panes.image, canvas, shape)
+            }
+            FilmSide::Compared => {
+                let shape = model.comparison.film.facts.as_ref()?.shape;
+                (model.panes.compared, model.comparison.canvas?, shape)
+            }
+        };
+        let size = model.viewer.view.picture_size(canvas, shape)?;
+        let pixels = |all: usize, cells: u16| {
+            let pixels = all / usize::from(cells.max(1));
+            u16::try_from(pixels).unwrap_or(u16::MAX).max(1)
+        };
+        let cell = (
+            pixels(canvas.width, area.width),
+            pixels(canvas.height, area.height),
+        );
+        Some(PicturePlace {
+            cells: picture_cells(area, size, cell),
+            cell,
+            size,
+            canvas,
+            shape,
+        })
+    }
+
+    /// How many pixels of the canvas the middle of a cell is right of and below the middle of the picture.
+    pub fn from_middle(&self, at: Position) -> (f64, f64) {
+        let from_middle = |cell: u16, start: u16, pixels: u16, size: usize| {
+            let cells = f64::from(cell) - f64::from(start) + 0.5;
+            cells * f64::from(pixels) - size as f64 / 2.0
+        };
+        (
+            from_middle(at.x, self.cells.x, self.cell.0, self.size.0),
+            from_middle(at.y, self.cells.y, self.cell.1, self.size.1),
+        )
+    }
+
+    /// The point of the film, as shares of its width and height, in the middle of a cell. It may lie beyond the film.
+    pub fn point_at(&self, view: &View, at: Position) -> Option<(f64, f64)> {
+        view.point_under(self.from_middle(at), self.canvas, self.shape)
+    }
+}
+
+/// Moves a film with the mouse, by cells of the screen.
+pub fn drag(model: &mut Model, (right, down): (i32, i32), side: FilmSide) -> Vec<Effect> {
+    let Some(place) = PicturePlace::of(model, side) else {
         return vec![];
     };
-    let pixels = |cells: i32, of: u16, pixels: usize| {
-        f64::from(cells) * pixels as f64 / f64::from(of.max(1))
-    };
     let by = (
-        pixels(right, area.width, canvas.width),
-        pixels(down, area.height, canvas.height),
+        f64::from(right) * f64::from(place.cell.0),
+        f64::from(down) * f64::from(place.cell.1),
     );
     let before = model.viewer.view;
-    model.viewer.view.drag(by, canvas, shape);
+    model.viewer.view.drag(by, place.canvas, place.shape);
     if model.viewer.view == before {
         return vec![];
     }

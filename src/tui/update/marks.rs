@@ -1,16 +1,16 @@
 //! Marks on the image on the screen, made by keys or with the mouse. Each is a review: it is recorded, undone and redone
 //! like a note.
 
-use ratatui::layout::Position;
+use ratatui::layout::{Position, Rect};
 
-use super::image::{from_middle, redraw};
+use super::image::{PicturePlace, redraw};
 use super::models::select_again;
 use super::review::{is_beside_hidden, judge, remember_to_call, selected};
 use super::{Effect, open_prompt, say};
 use crate::domain::text::clean;
 use crate::domain::{Act, FilmShape, MOST_MARKS, Mark, MarkKind, MarkPoint, ShownPart};
 use crate::tui::keymap::{Action, KeyMode};
-use crate::tui::model::{MarkDraft, MarkStep, Model, PromptKind};
+use crate::tui::model::{FilmSide, MarkDraft, MarkStep, Model, PromptKind};
 
 /// Cells of a coarse step.
 const COARSE: f64 = 4.0;
@@ -19,6 +19,10 @@ const NEAR: f64 = 1.5;
 
 /// Performs one of the actions of marks.
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
+    // A key of marks ends the setting of the window that began over them: the next arrow moves the cursor.
+    if model.is_marking() && action != Action::ShowMarks {
+        model.enter_mode(KeyMode::Mark);
+    }
     match action {
         Action::Mark => begin(model),
         Action::ShowMarks => show(model),
@@ -35,7 +39,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::MarkAngle => draft(model, MarkKind::Angle),
         Action::MarkPoint => draft(model, MarkKind::Point),
         Action::MarkBox => draft(model, MarkKind::Box),
-        Action::MarkSet => set(model),
+        Action::MarkSet => set_by_key(model),
         Action::MarkNext => select_next(model),
         Action::MarkLabel => ask_for_label(model),
         Action::MarkDelete => delete(model),
@@ -54,7 +58,7 @@ pub fn back(model: &mut Model) {
 }
 
 fn leave(model: &mut Model) {
-    model.mode = KeyMode::Browse;
+    model.end_mode(KeyMode::Mark);
     model.marking.draft = None;
     model.marking.selected = None;
 }
@@ -69,7 +73,11 @@ fn begin(model: &mut Model) -> Vec<Effect> {
     if let Err(reason) = may_mark(model) {
         return say(model, &reason);
     }
-    model.mode = KeyMode::Mark;
+    // Setting the window is over then, unless it began over marks: they come back.
+    if !model.is_marking() {
+        model.end_mode(KeyMode::Window);
+    }
+    model.enter_mode(KeyMode::Mark);
     vec![]
 }
 
@@ -82,6 +90,15 @@ fn may_mark(model: &Model) -> Result<(), String> {
     if is_beside_hidden(model) {
         return Err(remember_to_call(model));
     }
+    Ok(())
+}
+
+/// Whether the image on the screen may get one more mark now.
+///
+/// # Errors
+/// The reason why not.
+fn may_add(model: &Model) -> Result<(), String> {
+    may_mark(model)?;
     if model.marks().len() >= MOST_MARKS {
         return Err("this image has as many marks as it may have: delete one first".to_owned());
     }
@@ -101,7 +118,7 @@ fn show(model: &mut Model) -> Vec<Effect> {
 /// Begins a mark. The lines of a cardiothoracic ratio are those that the model offers, if it has some that may be shown:
 /// each end is then confirmed, or moved and confirmed.
 fn draft(model: &mut Model, kind: MarkKind) -> Vec<Effect> {
-    if let Err(reason) = may_mark(model) {
+    if let Err(reason) = may_add(model) {
         return say(model, &reason);
     }
     if kind == MarkKind::Point && model.localises(MarkKind::Box) && !model.localises(kind) {
@@ -139,6 +156,17 @@ fn take_offer(model: &mut Model) {
         model.notice =
             Some("the model's lines are offered: confirm each end, or move it first".to_owned());
     }
+}
+
+/// Sets the next point at the cursor, if that is in sight: the mouse can move the view away from it.
+fn set_by_key(model: &mut Model) -> Vec<Effect> {
+    if model.marking.draft.is_none() || is_cursor_seen(model) {
+        return set(model);
+    }
+    keep_in_sight(model);
+    let key = model.keymap.display_key(Action::MarkSet);
+    model.notice = Some(format!("the cursor was out of sight: {key} sets the point"));
+    redraw(model)
 }
 
 /// Sets the next point at the cursor. After the last one the mark is recorded.
@@ -197,6 +225,10 @@ fn is_on_the_last(draft: &MarkDraft, cursor: MarkPoint) -> bool {
 fn add(model: &mut Model, mark: Mark) -> Vec<Effect> {
     if model.marks().contains(&mark) {
         return say(model, "this very mark is there already");
+    }
+    // A redo may have brought one back meanwhile.
+    if let Err(reason) = may_add(model) {
+        return say(model, &reason);
     }
     let words = format!("{} {}", mark.kind.word(), mark.measure_words());
     let mut effects = judge(model, Act::Marked, |opinion| {
@@ -332,36 +364,63 @@ fn within(shape: FilmShape, (x, y): (f64, f64)) -> MarkPoint {
     MarkPoint::at(x.clamp(0.0, shape.width), y.clamp(0.0, shape.height))
 }
 
+/// Whether the cursor is in the visible part, or there is none.
+fn is_cursor_seen(model: &Model) -> bool {
+    let part = model
+        .viewer
+        .canvas
+        .zip(shape(model))
+        .and_then(|(canvas, shape)| {
+            let part = model.viewer.view.shown_part(canvas, shape)?;
+            // Half a stored pixel.
+            Some((part, 0.5 / shape.width, 0.5 / shape.height))
+        });
+    let Some(((part, right, down), (x, y))) = part.zip(model.mark_cursor()) else {
+        return true;
+    };
+    let across = part.left - right..=part.right + right;
+    across.contains(&x) && (part.top - down..=part.bottom + down).contains(&y)
+}
+
 /// Pans where the cursor has left the visible part.
 fn keep_in_sight(model: &mut Model) {
-    let place = || {
-        let (canvas, shape) = (model.viewer.canvas?, shape(model)?);
-        let part = model.viewer.view.shown_part(canvas, shape)?;
-        let (x, y) = model.marking.cursor?.pixels();
-        Some((part, (x / shape.width, y / shape.height)))
-    };
-    let Some((part, (x, y))) = place() else {
+    if is_cursor_seen(model) {
         return;
-    };
-    if x < part.left || x > part.right || y < part.top || y > part.bottom {
+    }
+    if let Some(cursor) = model.mark_cursor() {
         let view = &mut model.viewer.view;
-        view.centre = (x, y);
+        view.centre = cursor;
         view.pan_by(0.0, 0.0);
     }
 }
 
-/// The point of the film in the middle of a cell of the screen.
+/// The point of the film in the middle of a cell of the screen. Beside the picture it is the nearest one that is seen.
 fn point_at(model: &Model, at: Position) -> Option<MarkPoint> {
-    let (canvas, shape) = (model.viewer.canvas?, shape(model)?);
-    let pointer = from_middle(model.panes.image, canvas, at);
-    let (x, y) = model.viewer.view.point_under(pointer, canvas, shape)?;
+    let place = PicturePlace::of(model, FilmSide::Selected)?;
+    let Rect { x, y, .. } = place.cells;
+    let (right, bottom) = (place.cells.right(), place.cells.bottom());
+    let at = Position {
+        x: at.x.clamp(x, right.saturating_sub(1).max(x)),
+        y: at.y.clamp(y, bottom.saturating_sub(1).max(y)),
+    };
+    let shape = shape(model)?;
+    let (x, y) = place.point_at(&model.viewer.view, at)?;
     Some(within(shape, (x * shape.width, y * shape.height)))
+}
+
+/// Whether the picture covers a cell of the screen.
+fn is_on_picture(model: &Model, at: Position) -> bool {
+    let place = PicturePlace::of(model, FilmSide::Selected);
+    place.is_some_and(|place| place.cells.contains(at))
 }
 
 /// Whether a press of the mouse belongs to a mark: it sets a point of one that is being made, or selects the one that it
 /// hits.
 pub fn press(model: &mut Model, at: Position) -> bool {
-    let Some(point) = point_at(model, at).filter(|_| model.is_marking()) else {
+    if !model.is_marking() || !is_on_picture(model, at) {
+        return false;
+    }
+    let Some(point) = point_at(model, at) else {
         return false;
     };
     if model.marking.draft.is_some() {

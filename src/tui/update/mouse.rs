@@ -3,6 +3,7 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use super::image::{self, side_at, zoom_about};
 use super::{Effect, keeping_selection, marks, move_by, panes, scroll_of, scrolled, turn_findings};
 use crate::tui::model::{Drag, DragKind, Model, Overlay};
 
@@ -17,16 +18,21 @@ const WHEEL_ZOOM: f64 = 1.15;
 pub fn on_mouse(model: &mut Model, mouse: MouseEvent) -> Vec<Effect> {
     let at = Position::new(mouse.column, mouse.row);
     let on_image = model.panes.image.contains(at);
+    let side = side_at(model, at);
     if model.overlay.is_some() {
         return on_overlay_mouse(model, mouse.kind);
     }
     match mouse.kind {
         MouseEventKind::ScrollDown if model.panes.findings.contains(at) => turn_findings(model, 1),
         MouseEventKind::ScrollUp if model.panes.findings.contains(at) => turn_findings(model, -1),
-        MouseEventKind::ScrollDown if on_image => {
-            super::image::zoom_about(model, 1.0 / WHEEL_ZOOM, at)
+        MouseEventKind::ScrollDown | MouseEventKind::ScrollUp
+            if model.panes.radiograph.contains(at) =>
+        {
+            let is_up = mouse.kind == MouseEventKind::ScrollUp;
+            let factor = if is_up { WHEEL_ZOOM } else { 1.0 / WHEEL_ZOOM };
+            let zoomed = side.map(|side| zoom_about(model, factor, at, side));
+            zoomed.unwrap_or_default()
         }
-        MouseEventKind::ScrollUp if on_image => super::image::zoom_about(model, WHEEL_ZOOM, at),
         MouseEventKind::Down(MouseButton::Left) if on_image && marks::press(model, at) => {
             let kind = DragKind::Mark;
             model.drag = Some(Drag { kind, at });
@@ -75,8 +81,8 @@ fn drag_kind(model: &Model, button: MouseButton, at: Position) -> Option<DragKin
         MouseButton::Left if panes.row == Some(at.y) && panes.column.is_some_and(|x| at.x < x) => {
             Some(DragKind::Row)
         }
-        MouseButton::Left if panes.image.contains(at) => Some(DragKind::Image),
-        MouseButton::Right if panes.image.contains(at) => Some(DragKind::Window),
+        MouseButton::Left => side_at(model, at).map(DragKind::Image),
+        MouseButton::Right => side_at(model, at).map(|_| DragKind::Window),
         _ => None,
     }
 }
@@ -98,8 +104,8 @@ fn on_drag(model: &mut Model, at: Position) -> Vec<Effect> {
             }
             marks::drag(model, at, is_first)
         }
-        DragKind::Image => super::image::drag(model, by),
-        DragKind::Window => super::image::drag_window(model, by),
+        DragKind::Image(side) => image::drag(model, by, side),
+        DragKind::Window => image::drag_window(model, by),
         DragKind::Column => {
             panes::set_column(model, i32::from(at.x));
             vec![]

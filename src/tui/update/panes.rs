@@ -11,7 +11,7 @@ const STEP: i32 = 2;
 
 pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     match action {
-        Action::WholeScreen => model.sizes.whole = !model.sizes.whole,
+        Action::WholeScreen => model.sizes.turn_whole(),
         Action::HideWorklist => {
             model.sizes.hides_worklist = !model.sizes.hides_worklist;
             model.sizes.whole = false;

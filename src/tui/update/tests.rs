@@ -65,6 +65,8 @@ fn empty_model() -> Model {
         worklist: Rect::new(1, 1, 38, 10),
         findings: Rect::new(0, 12, 40, 10),
         image: Rect::new(41, 1, 58, 27),
+        compared: Rect::default(),
+        radiograph: Rect::new(40, 0, 60, 29),
         column: Some(40),
         row: Some(12),
     };

@@ -29,11 +29,13 @@ const WORDS: [(char, &str); 15] = [
 ];
 
 /// Signs and their letters. Signs of the worklist with different meanings have different letters.
-const SIGNS: [(&str, char); 39] = [
+const SIGNS: [(&str, char); 40] = [
     ("─╾", '-'),
     ("━═", '='),
-    ("│┃", '|'),
-    ("║╔╗╚╝", '#'),
+    ("│", '|'),
+    // The frame of a film that is reviewed.
+    ("┃┏┓┗┛", '%'),
+    ("║╔╗╚╝╒╕╘╛", '#'),
     ("╎┷┴", ':'),
     ("┌┐└┘├┤┬┼┿", '+'),
     ("¶", '"'),

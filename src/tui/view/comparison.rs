@@ -9,7 +9,10 @@ use ratatui::widgets::{Paragraph, Wrap};
 use super::layout::PaneLayout;
 use super::text::{cells, shorten};
 use super::theme::Theme;
-use crate::domain::{Finding, InputCheck, Prediction, Sameness, Severity, ViewPosition};
+use crate::domain::text::clean;
+use crate::domain::{
+    Finding, InputCheck, PatientFacts, Prediction, Sameness, Severity, ViewPosition,
+};
 use crate::tui::model::{ComparisonKind, Counterpart, Model};
 use crate::tui::split::{FilmPlace, Split, is_narrow};
 use crate::tui::worklist::{EntryState, FilmRelation, TimelineFilm, WorklistEntry};
@@ -44,12 +47,12 @@ fn draw_selected(model: &Model, theme: &Theme, place: FilmPlace, frame: &mut Fra
     let width = usize::from(place.title.width);
     let list = &model.worklist;
     let view = list.selected().map_or(ViewPosition::Unknown, |e| e.view);
-    let words = [
-        Some("this film".to_owned()),
-        list.day_taken(list.cursor()),
-        Some(view.to_string()),
-    ];
-    let title = joined(words.into_iter().flatten(), width);
+    let facts = model.viewer.facts.as_ref();
+    let mut words = vec!["this film".to_owned()];
+    words.extend(identity(model, facts.map(|facts| &facts.patient)));
+    words.extend(list.day_taken(list.cursor()));
+    words.push(view.to_string());
+    let title = joined(words.into_iter(), width);
     frame.render_widget(Line::styled(title, theme.title), place.title);
     let mut lines = match (model.prediction(), list.selected()) {
         _ if model.is_hidden() => vec![Line::styled("answer hidden", theme.dim)],
@@ -75,7 +78,12 @@ fn draw_compared(
     };
     let relation = list.relation(selected, counterpart.index);
     let (title, style) = title(theme, counterpart.kind, relation, entry.view);
-    let title = joined(title.into_iter(), width);
+    let facts = model.comparison.film.facts.as_ref();
+    let [kind, view] = title;
+    let mut words = vec![kind];
+    words.extend(identity(model, facts.map(|facts| &facts.patient)));
+    words.push(view);
+    let title = joined(words.into_iter(), width);
     frame.render_widget(Line::styled(title, style), place.title);
     let name = Line::styled(shorten(&entry.name(), width), theme.dim);
     let mut lines = match model.compared_prediction() {
@@ -89,6 +97,14 @@ fn draw_compared(
     if model.compared_picture().is_none() {
         draw_absence(model, theme, entry, place.image, frame);
     }
+}
+
+/// Name and identifier of a patient, while they are shown.
+fn identity(model: &Model, patient: Option<&PatientFacts>) -> Vec<String> {
+    let shown = patient.filter(|_| model.identity);
+    let names = shown.map(|patient| [&patient.name, &patient.id]);
+    let names = names.into_iter().flatten().flatten();
+    names.map(|text| clean(text)).collect()
 }
 
 /// `prior, 12 days before · PA`. Whose film it is comes first, where it is another patient's or that is not known.

@@ -29,7 +29,7 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
     if !layout.compact {
         area = draw_border(model, theme, layout, frame);
     }
-    if model.is_marking() {
+    if model.lists_marks() {
         return marks::draw(model, theme, area, frame);
     }
     // Where there is no border with a title, the first line names the kind of number.
@@ -97,7 +97,7 @@ fn opinion(model: &Model, theme: &Theme, width: usize, rows: usize) -> Vec<Line<
 /// area inside.
 fn draw_border(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame) -> Rect {
     let area = layout.findings;
-    let title = match model.is_marking() {
+    let title = match model.lists_marks() {
         true => Line::styled(" Marks ", theme.title),
         false => title(model, theme, usize::from(area.width)),
     };

@@ -33,7 +33,8 @@ pub fn draw(model: &Model, theme: &Theme, layout: &PaneLayout, frame: &mut Frame
         false => width,
     };
     // A message that would be cut has the whole row, until the next key.
-    let is_long = says_something(model) && words(model, theme, layout, width).width() > beside;
+    let says_something = says_something(model) || marks::needs_row(model, beside);
+    let is_long = says_something && words(model, theme, layout, width).width() > beside;
     let left = if is_long { width } else { beside };
     let line = words(model, theme, layout, left);
     if let Some(Overlay::Prompt(prompt)) = &model.overlay {
@@ -80,7 +81,9 @@ fn words(model: &Model, theme: &Theme, layout: &PaneLayout, left: usize) -> Line
             Line::styled(shorten(&theme.words(&words), left), theme.key)
         }
         _ if model.is_first_time => first_time(model, theme, left),
-        _ if model.sizes.whole && !has_heat_map(model) => whole_screen(model, theme, left),
+        _ if model.sizes.is_image_alone() && !has_heat_map(model) => {
+            whole_screen(model, theme, left)
+        }
         // A compact layout has no border for the limit of the heat map.
         _ if layout.compact && has_heat_map(model) => {
             Line::styled(heat_map_words(model, left), theme.plain)

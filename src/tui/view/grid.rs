@@ -3,13 +3,14 @@
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Style;
+use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph, Wrap};
 
 use super::radiograph::position;
 use super::text::{cells, shorten, shorten_name};
 use super::theme::Theme;
-use super::worklist::{border, nothing, row};
+use super::worklist::{border as list_border, nothing, row};
 use crate::tui::model::{GridLayout, Model};
 use crate::tui::preview::PreviewTarget;
 
@@ -38,7 +39,7 @@ pub fn draw(model: &Model, theme: &Theme, frame: &mut Frame) -> Vec<PreviewTarge
 /// ` Grid 1 284 · 312 scored · by COVID-19        42/1 284 `
 fn draw_title(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
     let width = usize::from(area.width);
-    let title = border::titled(" Grid", model, theme, width);
+    let title = list_border::titled(" Grid", model, theme, width);
     let left = width.saturating_sub(title.width());
     let place = position(model, theme, left).right_aligned();
     frame.render_widget(title, area);
@@ -77,7 +78,7 @@ fn draw_tile(
     };
     let width = usize::from(area.width.saturating_sub(2));
     let is_selected = row == model.worklist.cursor();
-    let block = tile_frame(theme, is_selected, style)
+    let block = tile_frame(theme, (is_selected, words.is_reviewed), style)
         .title(title(model, theme, row, (&signs, style), width))
         .title_bottom(Line::styled(below(&words.words, width), style));
     frame.render_widget(block, area);
@@ -95,14 +96,36 @@ fn draw_tile(
     None
 }
 
-/// The selected tile has another kind of line, so that it is seen without colours too.
-fn tile_frame(theme: &Theme, is_selected: bool, style: Style) -> Block<'static> {
-    if is_selected {
-        Block::bordered()
+/// The frame of a tile that is both selected and reviewed: the double lines of the one above and below, the thick ones of
+/// the other at its sides.
+const SELECTED_AND_REVIEWED: border::Set = border::Set {
+    top_left: "╒",
+    top_right: "╕",
+    bottom_left: "╘",
+    bottom_right: "╛",
+    vertical_left: "┃",
+    vertical_right: "┃",
+    horizontal_top: "═",
+    horizontal_bottom: "═",
+};
+
+/// The colour of a frame says what was found. Its kind of line says the rest, so that it is seen without colours too: double
+/// for the selected tile, thick for one that the reader has reviewed.
+fn tile_frame(
+    theme: &Theme,
+    (is_selected, is_reviewed): (bool, bool),
+    style: Style,
+) -> Block<'static> {
+    let block = Block::bordered();
+    match (is_selected, is_reviewed) {
+        (true, true) => block
+            .border_set(SELECTED_AND_REVIEWED)
+            .border_style(theme.title),
+        (true, false) => block
             .border_type(BorderType::Double)
-            .border_style(theme.title)
-    } else {
-        Block::bordered().border_style(style)
+            .border_style(theme.title),
+        (false, true) => block.border_type(BorderType::Thick).border_style(style),
+        (false, false) => block.border_style(style),
     }
 }
 

@@ -51,7 +51,7 @@ const MOUSE: [&str; 6] = [
     "in the grid a second click opens, and the wheel scrolls",
 ];
 
-const SIGNS: [&str; 17] = [
+const SIGNS: [&str; 30] = [
     "● at or above an operating point",
     "○ below all",
     "! caution",
@@ -69,6 +69,19 @@ const SIGNS: [&str; 17] = [
     "┿ balanced operating point",
     "┷ operating point of 90 % sensitivity",
     "π assumed prevalence",
+    "Δ difference of two models",
+    "↑ more extent than before",
+    "↓ less extent than before",
+    "≈ within the model's error",
+    "new, changed, gone: the file",
+    "marked: beside every film",
+    "(shared ID) two patients, one ID",
+    "(two issuers) of one ID",
+    "(whose ID?) the file does not say",
+    "name* rows would move now",
+    "name ↑ in reversed order",
+    "┏ reviewed, in the grid",
+    "╔ selected, in the grid",
 ];
 
 /// Draws every key, from the keymap itself, and the meaning of the signs; with a search, only the lines that have its

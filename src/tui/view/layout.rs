@@ -47,7 +47,7 @@ impl PaneLayout {
     /// The layout for a screen of this size.
     pub fn new(size: Size, rows: PaneRows, sizes: &PaneSizes) -> Self {
         let Size { width, height } = size;
-        if sizes.whole || (sizes.hides_worklist && sizes.hides_findings) {
+        if sizes.is_image_alone() {
             return whole(width, height);
         }
         match (width < COMPACT_WIDTH, height < COMPACT_HEIGHT) {
@@ -76,6 +76,10 @@ impl PaneLayout {
             worklist: self.list,
             findings: self.findings,
             image: self.image,
+            compared: self
+                .split
+                .map_or_else(Rect::default, |split| split.compared.image),
+            radiograph: self.radiograph,
             column: (!self.compact).then(|| self.radiograph.x.saturating_sub(1)),
             row: (!self.compact && has_both).then_some(self.findings.y),
         }

@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::text::{cells, shorten, wrap};
 use super::theme::Theme;
-use crate::domain::{Mark, MarkKind, read_label};
+use crate::domain::{Mark, MarkKind, Measured, read_label};
 use crate::tui::keymap::Action;
 use crate::tui::model::{MarkDraft, Model};
 
@@ -160,20 +160,20 @@ pub fn footer_words(model: &Model, width: usize) -> String {
     let (set, done) = (key(Action::MarkSet), key(Action::MarkDone));
     let step = model.marking.step.word();
     if let Some(draft) = &model.marking.draft {
-        let scale = model.film_scale();
-        let measured = model.draft_measure();
-        let measure = measured.map(|measured| measured.words(scale));
-        let measure = measure.filter(|words| !words.is_empty());
-        let measure = measure.unwrap_or_else(|| short_kind(draft.kind).to_owned());
+        let (long, short, measure) = draft_measures(model, draft);
         let next = draft.next_words();
         let steps = format!("{} step: {step}", key(Action::MarkStep));
         let back = key(Action::Back);
         return longest(
             [
-                format!("{measure} · {set} sets {next} · {steps} · {back} drops it"),
-                format!("{measure} · {set} {next} · {back} drops it"),
-                format!("{measure} · {set} {next}"),
-                measure.clone(),
+                format!("{long} · {set} sets {next} · {steps} · {back} drops it"),
+                format!("{short} · {set} sets {next} · {steps} · {back} drops it"),
+                format!("{long} · {set} {next} · {back} drops it"),
+                format!("{short} · {set} {next} · {back} drops it"),
+                format!("{short} · {set} {next}"),
+                format!("{short} · {set} sets"),
+                short.clone(),
+                measure,
             ],
             width,
         );
@@ -190,6 +190,31 @@ pub fn footer_words(model: &Model, width: usize) -> String {
         ],
         width,
     )
+}
+
+/// The measure of the mark that is being made and where it holds, the same in fewer words, and the measure alone; the kind
+/// of the mark where nothing is measured yet. A length that does not say where it holds may be taken for one in the patient.
+fn draft_measures(model: &Model, draft: &MarkDraft) -> (String, String, String) {
+    let scale = model.film_scale();
+    let measured = model.draft_measure();
+    let words = measured.map(|measured| measured.words(scale));
+    let words = words.filter(|words| !words.is_empty());
+    let measure = words.unwrap_or_else(|| short_kind(draft.kind).to_owned());
+    let has_lengths = measured.is_some_and(Measured::has_lengths);
+    match scale.spacing.filter(|_| has_lengths) {
+        Some(spacing) => (
+            format!("{measure} {}", spacing.words()),
+            format!("{measure} {}", spacing.short_words()),
+            measure,
+        ),
+        None => (measure.clone(), measure.clone(), measure),
+    }
+}
+
+/// Whether the measure of the mark that is being made, and where it holds, need more cells than these.
+pub fn needs_row(model: &Model, width: usize) -> bool {
+    let draft = model.marking.draft.as_ref().filter(|_| model.lists_marks());
+    draft.is_some_and(|draft| cells(&draft_measures(model, draft).1) > width)
 }
 
 /// The first text that fits; the last one if none does.

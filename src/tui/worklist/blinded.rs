@@ -45,7 +45,7 @@ impl Worklist {
     }
 
     /// The same by index.
-    pub(super) fn shown_opinion_of(&self, index: u32) -> Option<&OpinionState> {
+    pub fn shown_opinion_of(&self, index: u32) -> Option<&OpinionState> {
         let entry = &self.entries[index as usize];
         let is_beside = entry.verdict().is_some() || self.answers_seen.contains_key(&index);
         let state = entry.opinion_state.as_deref();

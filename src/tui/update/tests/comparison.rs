@@ -1,7 +1,9 @@
 //! The film beside the selected one.
 
 use super::*;
-use crate::domain::{FilmSummary, Fingerprint, Issuer, Origin, PatientIdentity, PreviewImage};
+use crate::domain::{
+    FilmShape, FilmSummary, Fingerprint, Issuer, Origin, PatientIdentity, PreviewImage,
+};
 use crate::library::Touched;
 use crate::tui::model::{BackgroundState, ComparisonKind};
 use crate::tui::worklist::NoPrior;
@@ -117,6 +119,12 @@ fn opened(job: &ComparisonJob, film: FilmSummary) -> Message {
         result: Ok(Box::new(ComparedFacts {
             content: Default::default(),
             summary: film,
+            patient: Default::default(),
+            shape: FilmShape {
+                width: 10.0,
+                height: 10.0,
+                pixel_aspect: 1.0,
+            },
             bits_stored: 8,
             step: 1.0,
         })),
@@ -436,4 +444,45 @@ fn a_film_beside_whose_file_was_written_to_is_opened_again() {
     assert!(model.comparison.film.facts.is_some());
     touch(&mut model);
     assert!(model.comparison.film.facts.is_none());
+}
+
+/// The reader's marks on the prior are drawn there, unless an answer that they may tell is hidden.
+#[test]
+fn the_marks_of_the_prior_are_asked_for_with_its_picture() {
+    let with_marks = |hides: bool| {
+        let mut model = model();
+        if hides {
+            model.read_blinded(None);
+        }
+        let mark = crate::domain::Mark::new(
+            crate::domain::MarkKind::Point,
+            vec![crate::domain::MarkPoint::at(3.0, 4.0)],
+            crate::domain::FilmScale::PIXELS,
+        );
+        let opinion = Opinion {
+            marks: vec![mark.unwrap()],
+            ..Opinion::default()
+        };
+        let standing = vec![(path("b.dcm"), Default::default(), opinion)];
+        update(&mut model, Message::Review(News::Standing(standing)));
+        press(&mut model, "C");
+        let first = asked(&at_last(&mut model)).remove(0);
+        assert!(
+            first.frame.marks.is_none(),
+            "not before it is known which film it is"
+        );
+        let effects = update(
+            &mut model,
+            opened(&first, film("H", 0, "2020-01-05", ViewPosition::Pa)),
+        );
+        let asked_again = asked(&effects).pop();
+        (model, asked_again.and_then(|job| job.frame.marks))
+    };
+    let (mut model, marks) = with_marks(false);
+    assert_eq!(marks.unwrap().marks.len(), 1);
+    model.marking.are_hidden = true;
+    let hidden = asked(&update(&mut model, Message::Tick)).remove(0);
+    assert!(hidden.frame.marks.is_none());
+    let (model, marks) = with_marks(true);
+    assert!(model.is_hidden() && marks.is_none());
 }

@@ -239,3 +239,31 @@ fn a_message_in_their_place_does_not_take_the_words_for_a_first_time_away() {
     let effects = press(&mut model, "k");
     assert!(!model.is_first_time && remembered(&effects).is_some());
 }
+
+/// With both panes hidden the image is alone, as by the key for that: the same ways lead back.
+#[test]
+fn where_both_panes_are_hidden_the_ways_back_give_them_back() {
+    for back in [KeyCode::Char('z'), KeyCode::Esc] {
+        let mut model = model_of(&["a.png"]);
+        press(&mut model, "vV");
+        assert!(model.sizes.is_image_alone());
+        let sizes = remembered(&press_key(&mut model, back, KeyModifiers::NONE)).unwrap();
+        assert_eq!(sizes, PaneSizes::default(), "{back:?}");
+    }
+    let mut model = model_of(&["a.png"]);
+    press(&mut model, "vzz");
+    let only_list = PaneSizes {
+        hides_worklist: true,
+        ..PaneSizes::default()
+    };
+    assert_eq!(model.sizes, only_list, "one hidden pane stays hidden");
+    // As an older version may have remembered it.
+    model.sizes = PaneSizes {
+        whole: true,
+        hides_worklist: true,
+        hides_findings: true,
+        ..PaneSizes::default()
+    };
+    press(&mut model, "z");
+    assert_eq!(model.sizes, PaneSizes::default());
+}

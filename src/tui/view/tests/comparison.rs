@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::{
-    FilmSummary, Issuer, Origin, PatientIdentity, PreviewImage, Severity, ViewPosition,
+    FilmShape, FilmSummary, Issuer, Origin, PatientIdentity, PreviewImage, Severity, ViewPosition,
 };
 use crate::tui::worklist::EntryState;
 use crate::worker::{ComparedFacts, Shown};
@@ -71,6 +71,12 @@ pub fn show_compared(model: &mut Model) {
     let facts = ComparedFacts {
         content: Default::default(),
         summary,
+        patient: Default::default(),
+        shape: FilmShape {
+            width: 10.0,
+            height: 10.0,
+            pixel_aspect: 1.0,
+        },
         bits_stored: 12,
         step: 1.0,
     };
@@ -255,4 +261,37 @@ fn a_wide_list_has_columns_for_date_view_and_age() {
     assert!(screen.contains("2024-02-19 PA  54y"), "{screen}");
     let narrow = super::screen(&self::model(120, 35));
     assert!(!narrow.contains("2024-02-19"), "{narrow}");
+}
+
+#[test]
+fn the_smallest_screen_has_room_for_two_films_without_the_panes() {
+    let mut model = model(40, 15);
+    press(&mut model, 'C');
+    lay_out(&mut model);
+    insta::assert_snapshot!("prior_no_room_40x15", screen(&model));
+    press(&mut model, 'z');
+    show_compared(&mut model);
+    insta::assert_snapshot!("prior_40x15", screen(&model));
+}
+
+#[test]
+fn who_the_films_are_of_is_told_when_asked_for() {
+    let mut model = model(200, 50);
+    press(&mut model, 'C');
+    show_compared(&mut model);
+    let facts = model.comparison.film.facts.as_mut().unwrap();
+    facts.patient.name = Some("ROE^JANE\u{1b}[31m".into());
+    facts.patient.id = Some("0815".into());
+    let before = screen(&model);
+    assert!(
+        !before.contains("ROE") && !before.contains("0815"),
+        "{before}"
+    );
+    press(&mut model, 'P');
+    let after = screen(&model);
+    assert!(after.contains("before · ROE^JANE"), "{after}");
+    assert!(
+        after.contains("0815") && after.contains("this film · DOE^JOHN · 4711"),
+        "{after}"
+    );
 }

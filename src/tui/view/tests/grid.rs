@@ -243,3 +243,25 @@ fn a_hundred_thousand_images_are_drawn_by_the_page() {
     press(&mut model, 'G');
     assert!(text(&model).contains("099999.png"));
 }
+
+/// The kind of line says it, without colours and in ASCII too.
+#[test]
+fn a_film_that_is_reviewed_has_a_frame_of_its_own() {
+    let mut model = model_of(120, 35);
+    assert!(!text(&grid_of(120, 35)).contains('┏'));
+    press(&mut model, 'a');
+    open_grid(&mut model);
+    assert!(text(&model).contains("╒"), "selected too: {}", text(&model));
+    press(&mut model, 'l');
+    let reviewed = text(&model);
+    assert!(
+        reviewed.contains('┏') && reviewed.contains('╔'),
+        "{reviewed}"
+    );
+    let theme = Theme {
+        ascii: true,
+        ..Theme::new(Colours::None)
+    };
+    let ascii = drawn_in(&model, &theme).backend().to_string();
+    assert!(ascii.contains("%==") || ascii.contains('%'), "{ascii}");
+}

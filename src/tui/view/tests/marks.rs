@@ -84,3 +84,54 @@ fn without_a_spacing_the_list_says_pixels() {
     assert!(text.contains("no spacing in the file"), "{text}");
     assert!(text.contains(" px") && !text.contains(" mm"), "{text}");
 }
+
+/// Also where the panes that say it are hidden.
+#[test]
+fn a_length_that_is_being_made_says_where_it_holds() {
+    for (width, height, words) in [
+        (200, 50, "mm at the detector · Enter sets the other end"),
+        (80, 24, "mm at detector"),
+        (40, 15, "mm at detector"),
+    ] {
+        let mut model = marking(width, height);
+        press(&mut model, 'z');
+        lay_out(&mut model);
+        "r ll".chars().for_each(|key| press(&mut model, key));
+        let text = screen(&model);
+        assert!(text.contains(words), "{text}");
+        assert!(text.contains("not for diagnosis"), "{text}");
+        // Two lengths take the row of the warning where it is short.
+        press_code(&mut model, KeyCode::Esc);
+        "b lllljjj".chars().for_each(|key| press(&mut model, key));
+        assert!(screen(&model).contains("mm at"), "{}", screen(&model));
+        press_code(&mut model, KeyCode::Esc);
+        "a l l".chars().for_each(|key| press(&mut model, key));
+        assert!(
+            !screen(&model).contains("detector"),
+            "an angle is no length"
+        );
+    }
+}
+
+#[test]
+fn the_smallest_screen_with_marks() {
+    let mut model = marking(40, 15);
+    "r lljj p".chars().for_each(|key| press(&mut model, key));
+    insta::assert_snapshot!("marks_draft_40x15", screen(&model));
+    press(&mut model, ' ');
+    insta::assert_snapshot!("marks_40x15", screen(&model));
+}
+
+#[test]
+fn the_histogram_stands_in_place_of_the_marks_while_the_window_is_set() {
+    let mut model = marking(120, 35);
+    assert!(screen(&model).contains(" Marks "));
+    press(&mut model, 'w');
+    let text = screen(&model);
+    assert!(
+        !text.contains(" Marks ") && text.contains("window:"),
+        "{text}"
+    );
+    press(&mut model, 'w');
+    assert!(screen(&model).contains(" Marks "));
+}

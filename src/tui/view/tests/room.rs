@@ -254,3 +254,16 @@ fn files_that_share_a_name_show_their_folder() {
         assert!(screen.contains(name), "{name}: {screen}");
     }
 }
+
+/// Hidden both, the panes leave the image alone: the last row says what the borders said.
+#[test]
+fn where_both_panes_are_hidden_the_footer_names_the_film() {
+    let mut model = model_of(120, 35);
+    press(&mut model, 'v');
+    press(&mut model, 'V');
+    lay_out(&mut model);
+    let both_hidden = screen(&model);
+    press(&mut model, 'z');
+    press(&mut model, 'z');
+    assert!(both_hidden.contains("2/5 IM-0041.png"), "{both_hidden}");
+}

@@ -81,6 +81,8 @@ pub struct TileWords {
     pub reason: Option<String>,
     /// `0.935 Pneumonia`
     pub words: String,
+    /// The reader has given a verdict, or made a call, that may be shown.
+    pub is_reviewed: bool,
 }
 
 /// The words of a tile; `None` below the last row.
@@ -110,6 +112,7 @@ pub fn tile(model: &Model, theme: &Theme, row: usize) -> Option<TileWords> {
         style,
         reason,
         words: parts.collect::<Vec<_>>().join(" "),
+        is_reviewed: is_reviewed(model, row),
     })
 }
 
@@ -306,6 +309,12 @@ fn disk(disk: Disk) -> &'static str {
         Disk::Changed => "changed ",
         Disk::Gone => "gone ",
     }
+}
+
+/// Whether the reader's verdict or own call of a row is known and may be shown.
+fn is_reviewed(model: &Model, row: usize) -> bool {
+    let state = model.worklist.shown_opinion(row);
+    state.is_some_and(|state| state.opinion.verdict.is_some() || state.opinion.blinded.is_some())
 }
 
 /// The sign of the verdict once it is saved, and those of a key image and a note. While those are hidden, a sign says
