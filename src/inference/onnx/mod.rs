@@ -47,7 +47,7 @@ use super::preprocess::recipe_name;
 use super::tensor_file::{FoundTensor, safetensors_with};
 use crate::domain::hex::hex;
 use crate::domain::text::clean;
-use crate::domain::{ModelCard, OnnxGraph, OnnxInput, PreprocessRecipe};
+use crate::domain::{ModelCard, OnnxData, OnnxGraph, OnnxInput, PreprocessRecipe};
 
 /// The versions of the standard operators that are read. The operators of cxr mean the same in all of them.
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=26;
@@ -244,14 +244,24 @@ fn origin(graph: &OnnxGraph) -> String {
         opset,
         producer,
         sha256,
+        data,
         ..
     } = graph;
+    let data = match data {
+        None => String::new(),
+        Some(OnnxData { files: 1, sha256 }) => {
+            format!(", with the file of its data, SHA-256 {sha256}")
+        }
+        Some(OnnxData { files, sha256 }) => format!(
+            ", with the {files} files of its data, SHA-256 of one after the other in the order of their names {sha256}"
+        ),
+    };
     let by = if producer.is_empty() {
         String::new()
     } else {
         format!(" by {}", shown(producer))
     };
-    format!("an ONNX graph{by} (operators of version {opset}), SHA-256 {sha256}, unchanged")
+    format!("an ONNX graph{by} (operators of version {opset}), SHA-256 {sha256}{data}, unchanged")
 }
 
 /// The network of a graph, for images of this shape.

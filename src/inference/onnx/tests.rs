@@ -62,6 +62,7 @@ fn graph(nodes: Vec<OnnxNode>) -> OnnxGraph {
         }],
         outputs: vec!["output".to_owned()],
         sha256: "ab".to_owned(),
+        data: None,
     }
 }
 
