@@ -41,6 +41,7 @@ use self::view::{MapShape, MapView};
 use self::whole::{GraphImage, WholeNetwork};
 use super::card::{parse_card, write_card};
 use super::family::first_limits;
+use super::model_file::{LARGEST_CARD, LARGEST_WEIGHTS};
 use super::network::{graph as kept, imported};
 use super::outputs::{NetworkOutputs, ScoreFunction};
 use super::preprocess::recipe_name;
@@ -213,6 +214,12 @@ fn assembled(
     outputs.arrange(&mut tensors, imported::HEAD);
     let (key, text) = &read.metadata;
     let weights = safetensors_with(tensors, Some((*key, text)));
+    if weights.len() as u64 > LARGEST_WEIGHTS {
+        let most = LARGEST_WEIGHTS >> 20;
+        return Err(OnnxError::new(format!(
+            "more than {most} MiB in single precision"
+        )));
+    }
     let mut limits = first_limits();
     limits.extend(outputs.limits());
     limits.extend(read.limits);
@@ -235,6 +242,11 @@ fn assembled(
     // A label may have the name of a column of tables.
     let card = write_card(&card).and_then(|card| parse_card(&card).map(|_| card));
     let card = card.map_err(|error| OnnxError::mendable(format!("--labels: {error}")))?;
+    if card.len() as u64 > LARGEST_CARD {
+        return Err(OnnxError::mendable(
+            "--labels: its names are longer than a card may be",
+        ));
+    }
     Ok((weights, card))
 }
 
