@@ -18,12 +18,15 @@ mod convolution;
 mod draft;
 mod elementwise;
 mod emit;
+mod end;
+mod error;
 mod fold;
 mod fuse;
 mod graph;
 mod node;
 mod operators;
 mod pooling;
+mod sound;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -34,9 +37,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sha2::{Digest, Sha256};
 
-use self::emit::{EmittedNetwork, GraphEnd, emit};
+use self::emit::{EmittedNetwork, emit};
+use self::end::{GraphEnd, scores_node};
+pub use self::error::OnnxError;
 use self::graph::GraphValues;
 use self::node::shown;
+use self::sound::refuse_unsound;
 use self::view::{MapShape, MapView};
 use self::whole::{GraphImage, WholeNetwork};
 use super::card::{parse_card, write_card};
@@ -66,52 +72,6 @@ pub struct OnnxOptions {
     pub scores: Option<ScoreFunction>,
     /// What is done to an image before the graph sees it.
     pub recipe: PreprocessRecipe,
-}
-
-/// Why a graph is not imported, in one line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct OnnxError {
-    reason: String,
-    is_mendable: bool,
-    is_of_layers: bool,
-}
-
-impl OnnxError {
-    fn new(reason: impl AsRef<str>) -> Self {
-        OnnxError {
-            reason: clean(reason.as_ref()),
-            is_mendable: false,
-            is_of_layers: false,
-        }
-    }
-
-    /// The same, where cxr's layers cannot say the graph.
-    fn of_layers(reason: impl AsRef<str>) -> Self {
-        OnnxError {
-            is_of_layers: true,
-            ..OnnxError::new(reason)
-        }
-    }
-
-    /// The same, where an option that the reason names would help.
-    fn mendable(reason: impl AsRef<str>) -> Self {
-        OnnxError {
-            is_mendable: true,
-            ..OnnxError::new(reason)
-        }
-    }
-
-    /// Whether another option would help.
-    pub fn is_mendable(&self) -> bool {
-        self.is_mendable
-    }
-
-    /// Whether cxr's layers cannot say the graph, so that its operators have to be kept:
-    /// [`assemble_onnx_graph`].
-    pub fn is_of_layers(&self) -> bool {
-        self.is_of_layers
-    }
 }
 
 /// What a graph became.
@@ -281,6 +241,8 @@ fn network_of(graph: OnnxGraph, image: MapShape) -> Result<EmittedNetwork, OnnxE
     check_opset(graph.opset)?;
     let (input, images) = input_of(&graph.inputs, image)?;
     let output = output_of(&graph.outputs)?.to_owned();
+    refuse_unsound(&graph.nodes, &graph.constants, &input.0, &output).map_err(OnnxError::new)?;
+    scores_node(&graph.nodes, &input.0, &output).map_err(OnnxError::new)?;
     let OnnxGraph {
         nodes, constants, ..
     } = graph;
@@ -307,6 +269,7 @@ fn whole_of(graph: OnnxGraph, [channels, side, _]: MapShape) -> Result<WholeNetw
         )));
     }
     let output = output_of(&graph.outputs)?.to_owned();
+    refuse_unsound(&graph.nodes, &graph.constants, &name, &output).map_err(OnnxError::new)?;
     let image = GraphImage {
         name,
         channels,

@@ -1,5 +1,7 @@
 //! Small graphs, node by node: what they become, and why others are refused. `tests/onnx.rs` compares numbers.
 
+mod ends;
+
 use std::collections::BTreeMap;
 
 use super::*;
