@@ -10,6 +10,9 @@ use super::stored::{GraphStep, StepAttribute};
 const MOST_OF_A_VALUE: usize = if cfg!(fuzzing) { 1 << 20 } else { 1 << 27 };
 /// The most multiplications of an image. A ViT-L with images of 518 × 518 pixels takes 2³⁹.
 const MOST_PRODUCTS: u64 = if cfg!(fuzzing) { 1 << 26 } else { 1 << 41 };
+/// Multiplications that a number of a value counts for, which is read or written: a function of it takes longer than one
+/// of many products at once, and so does fetching it from memory.
+const PRODUCTS_OF_A_NUMBER: usize = 32;
 /// The most axes of a value.
 const MOST_AXES: usize = 12;
 
@@ -25,6 +28,17 @@ impl Default for RunBounds {
         RunBounds {
             numbers: MOST_OF_A_VALUE,
             products: Cell::new(MOST_PRODUCTS),
+        }
+    }
+}
+
+#[cfg(test)]
+impl RunBounds {
+    /// With these multiplications.
+    pub fn of_products(products: u64) -> Self {
+        RunBounds {
+            products: Cell::new(products),
+            ..RunBounds::default()
         }
     }
 }
@@ -205,6 +219,14 @@ impl<'a> StepCall<'a> {
             }
             None => bail!("it takes more multiplications than any model that cxr reads"),
         }
+    }
+
+    /// Counts numbers of values that a step reads, writes or looks at.
+    ///
+    /// # Errors
+    /// If they are too many for one image.
+    pub fn spend_numbers(&self, factors: &[usize]) -> Result<()> {
+        self.spend(&[factors, &[PRODUCTS_OF_A_NUMBER]].concat())
     }
 
     /// The shape that two are broadcast to, by the rules of numpy.
