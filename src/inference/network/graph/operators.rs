@@ -13,7 +13,7 @@ use super::{arrange, create, index, layers, resize, windows};
 /// If the operator is none that cxr has, is used in another way, or the steps of an image together take too long.
 pub fn compute(call: &StepCall) -> Result<Vec<Tensor>> {
     for input in call.inputs.iter().flatten() {
-        call.spend_numbers(&[input.elem_count()])?;
+        call.touch(&[input.elem_count()])?;
     }
     let made = if call.step.operator == "Split" {
         arrange::split(call)?
@@ -21,7 +21,7 @@ pub fn compute(call: &StepCall) -> Result<Vec<Tensor>> {
         vec![one(call)?]
     };
     for output in &made {
-        call.spend_numbers(&[output.elem_count()])?;
+        call.touch(&[output.elem_count()])?;
     }
     Ok(made)
 }

@@ -211,7 +211,7 @@ pub fn pool(call: &StepCall, takes_largest: bool) -> Result<Tensor> {
     let [rows, columns] = windows.counts(size)?;
     let [down, across] = windows.kernel;
     let (images, channels) = (map.dims()[0], map.dims()[1]);
-    call.spend_numbers(&[images, channels, rows, columns, down, across])?;
+    call.touch(&[images, channels, rows, columns, down, across])?;
     let outside = takes_largest.then_some(f32::MIN);
     let padded = windows.padded(call, map, outside)?;
     let [kernel, strides] = [windows.kernel, windows.strides].map(|[a, b]| (a, b));
