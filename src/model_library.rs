@@ -111,7 +111,8 @@ impl ModelLibrary {
     /// the same name or with the same weights.
     ///
     /// # Errors
-    /// If the name is refused or taken, the weights are already there, or the files cannot be written.
+    /// If the card or the weights are larger than those that are read, the name is refused or taken, the weights are
+    /// already there, or the files cannot be written.
     /// Nothing of the model is left then.
     pub fn add(
         &self,
@@ -119,6 +120,7 @@ impl ModelLibrary {
         weights: &[u8],
         replace: bool,
     ) -> Result<ModelCard, ModelLibraryError> {
+        ModelFiles::check_sizes(card.len() as u64, weights.len() as u64)?;
         let parsed = ModelFiles::parse_card(card)?;
         check_name(&parsed.name)?;
         let digest = digest(weights);

@@ -299,6 +299,63 @@ fn a_recalibrated_model_names_its_adaptation_and_is_used() {
     );
 }
 
+/// As torchxrayvision's weights have it: scores on a scale whose middle is the published operating point.
+#[test]
+fn a_normalised_label_is_on_the_scale_of_probabilities_when_it_is_adapted() {
+    let folder = Folder::new();
+    let mut card = folder.card("base.toml");
+    let label = folder.study();
+    let labels = card["label"].as_array_mut().unwrap();
+    labels.retain(|other| other.get("product").is_none());
+    let own = labels[0].as_table_mut().unwrap();
+    for key in [
+        "calibration",
+        "calibration_for",
+        "prevalence",
+        "probability",
+        "operating_point",
+        "sensitive_point",
+        "conformal",
+    ] {
+        own.remove(key);
+    }
+    own.insert("op_threshold".into(), 0.3.into());
+    card.remove("measurement");
+    folder.write("base.toml", toml::to_string(&card).unwrap());
+    let before = folder.predictions("base.safetensors");
+    let column = format!("{label}=ill");
+    let outcome = folder.adapt(&[
+        "-m",
+        "cases.csv",
+        "--root",
+        "scans",
+        "--label-column",
+        &column,
+        "-o",
+        "ours.safetensors",
+    ]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let new = folder.card("ours.toml");
+    let own = label_of(&new, &label);
+    assert!(own.get("op_threshold").is_none(), "{own}");
+    assert!(own.get("calibration").is_some() && own.get("sensitive_point").is_some());
+    let limits = new["limits"].as_array().unwrap().iter();
+    let says = format!("No longer operating-point-normalised: {label}.");
+    let mut limits = limits.filter_map(toml::Value::as_str);
+    assert!(limits.any(|limit| limit.starts_with(&says)), "{new}");
+
+    // The score is the calibrated probability of the same logit.
+    let [slope, intercept] =
+        ["slope", "intercept"].map(|key| own["calibration"][key].as_float().unwrap());
+    let after = folder.predictions("ours.safetensors");
+    for (old, new) in before.iter().zip(&after) {
+        let logit = finding(old, &label)["logit"].as_f64().unwrap();
+        assert_eq!(finding(new, &label)["logit"].as_f64(), Some(logit));
+        let p = 1.0 / (1.0 + (-(slope * logit + intercept)).exp());
+        assert!((new[&label].as_f64().unwrap() - p).abs() < 1e-5, "{new}");
+    }
+}
+
 #[test]
 fn a_refitted_model_answers_otherwise_and_only_where_it_was_fitted() {
     let folder = Folder::new();

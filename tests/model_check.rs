@@ -104,6 +104,21 @@ fn equal_numbers_agree_and_others_differ() {
 }
 
 #[test]
+fn a_row_without_a_number_is_not_compared_and_nan_differs() {
+    let folder = CheckFolder::new();
+    let (text, code) = folder.check(&format!("path,Pneumonia\n{FILM},\n"), &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("clear_1.png: not compared: its row has no number")
+            && text.contains("1 image: 0 agree, 0 differ, 1 not compared"),
+        "{text}"
+    );
+    let (text, code) = folder.check(&format!("path,Pneumonia\n{FILM},NaN\n"), &[]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("clear_1.png: differs: Pneumonia "), "{text}");
+}
+
+#[test]
 fn the_step_at_which_two_programs_part_is_named() {
     let folder = CheckFolder::new();
     let (logit, input) = own_numbers();

@@ -87,7 +87,7 @@ pub use model_card::{
     ONNX_HIDDEN, ProductCard, SeverityCard, SeverityLine, SeverityLineCard, SoftmaxCard,
 };
 pub use network_settings::{NetworkSettings, SettingError, SettingValue};
-pub use onnx::{OnnxAttribute, OnnxGraph, OnnxInput, OnnxNode, OnnxNumbers, OnnxTensor};
+pub use onnx::{OnnxAttribute, OnnxData, OnnxGraph, OnnxInput, OnnxNode, OnnxNumbers, OnnxTensor};
 pub use opinion::{Opinion, Verdict};
 pub use origin::{FilmSummary, Origin};
 pub use pathology::{

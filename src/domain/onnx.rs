@@ -18,7 +18,17 @@ pub struct OnnxGraph {
     pub inputs: Vec<OnnxInput>,
     /// Names.
     pub outputs: Vec<String>,
-    /// SHA-256 of the file, lower-case hexadecimal. Files of external data are not part of it.
+    /// SHA-256 of the file, lower-case hexadecimal. Files of external data have [their own](Self::data).
+    pub sha256: String,
+    /// The files of external data; `None` without them.
+    pub data: Option<OnnxData>,
+}
+
+/// The files of external data that belong to a graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnnxData {
+    pub files: usize,
+    /// SHA-256 of the bytes of all files, one after the other in the order of their names, lower-case hexadecimal.
     pub sha256: String,
 }
 

@@ -155,6 +155,21 @@ impl ModelFiles {
         })
     }
 
+    /// Refuses files that could not be read again: `card` and `weights` are their lengths in bytes.
+    ///
+    /// # Errors
+    /// If one of them is longer than any that is read.
+    pub fn check_sizes(card: u64, weights: u64) -> Result<(), InferenceError> {
+        let mib = |most: u64| format!("larger than {} MiB", most >> 20);
+        if weights > LARGEST_WEIGHTS {
+            return Err(InferenceError::Weights(mib(LARGEST_WEIGHTS)));
+        }
+        if card > LARGEST_CARD {
+            return Err(InferenceError::Card(mib(LARGEST_CARD)));
+        }
+        Ok(())
+    }
+
     /// The text of the card's file.
     pub fn card_text(&self) -> &str {
         &self.card

@@ -5,7 +5,7 @@ mod vocabulary;
 
 use std::collections::{BTreeMap, HashSet};
 
-use self::vocabulary::{is_absence_of, is_without_finding, known};
+use self::vocabulary::{is_absence_of, is_absence_of_all, is_without_finding, known};
 use super::tensor_file::FoundTensor;
 use crate::domain::text::clean;
 use crate::domain::{LabelCard, Question, SoftmaxCard};
@@ -57,6 +57,12 @@ impl NetworkOutputs {
             let absent_other = match &written[..] {
                 [first, second] if row == 0 => is_absence_of(first, second),
                 [first, second] => is_absence_of(second, first),
+                several if scores == ScoreFunction::Softmax => {
+                    let others = several.iter().enumerate();
+                    let others = others.filter(|(other, _)| *other != row);
+                    let others: Vec<&str> = others.map(|(_, name)| name.as_str()).collect();
+                    is_absence_of_all(&several[row], &others)
+                }
                 _ => false,
             };
             is_without_finding(&written[row]) || absent_other
@@ -268,6 +274,13 @@ mod tests {
         // With three classes, it may be another disease.
         let three = outputs(&["COVID", "Non-COVID", "Normal"], ScoreFunction::Softmax).unwrap();
         assert_eq!(three.labels.len(), 2);
+        let forms = ["Bacterial", "No_Pneumonia", "Viral"];
+        let softmax = outputs(&forms, ScoreFunction::Softmax).unwrap();
+        assert_eq!(softmax.besides.len(), 1);
+        assert_eq!(softmax.besides[0].row, 1);
+        // Each sigmoid is a question of its own.
+        let sigmoids = outputs(&forms, ScoreFunction::Sigmoid).unwrap();
+        assert_eq!(sigmoids.labels.len(), 3);
     }
 
     #[test]

@@ -196,3 +196,18 @@ fn damaged_weights_and_a_card_of_other_weights_are_found() {
     let error = verified(&path).unwrap_err();
     assert!(error.contains("SHA-256"), "{error}");
 }
+
+/// What could not be read again could not be removed either.
+#[test]
+fn a_model_that_could_not_be_read_again_is_not_added() {
+    let (_home, library) = library();
+    let model = model("long");
+    let long = format!("{}\n# {}", model.card_text(), "x".repeat(1 << 20));
+    let error = library.add(&long, model.weights(), false).unwrap_err();
+    assert_eq!(error.to_string(), "model card: larger than 1 MiB");
+    assert!(files(&library).is_empty());
+    // Weights of more than 2 GiB, which no test holds in memory.
+    let error = ModelFiles::check_sizes(1, (2 << 30) + 1).unwrap_err();
+    assert_eq!(error.to_string(), "model weights: larger than 2048 MiB");
+    assert!(ModelFiles::check_sizes(1 << 20, 2 << 30).is_ok());
+}

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use super::wire::MessageFields;
 use crate::checkpoint::CheckpointFault;
 use crate::checkpoint::error::damaged;
+use crate::domain::OnnxData;
+use crate::domain::hex::hex;
 
 /// How often the bytes of a file may be read: tensors may share them.
 const MOST_TIMES: u64 = 2;
@@ -57,8 +61,21 @@ pub struct ExternalData {
     /// Without symbolic links: the folder of the model, and that of the file that the model is a link to, as in the
     /// cache of Hugging Face's hub.
     allowed: Vec<PathBuf>,
-    /// Bytes of each file that may still be read.
-    left: BTreeMap<PathBuf, u64>,
+    /// By their places without symbolic links.
+    files: BTreeMap<PathBuf, ExternalFile>,
+    /// Bytes that further files may have.
+    room: u64,
+    /// Bytes that further tensors may have.
+    left: u64,
+}
+
+/// A file that tensors are in.
+struct ExternalFile {
+    /// As the model names it.
+    location: String,
+    length: u64,
+    /// Bytes that may still be read.
+    left: u64,
 }
 
 impl ExternalData {
@@ -67,8 +84,8 @@ impl ExternalData {
         ExternalData::default()
     }
 
-    /// Beside this file.
-    pub fn beside(model: &Path) -> Self {
+    /// Beside this file, of at most so many bytes.
+    pub fn beside(model: &Path, most: u64) -> Self {
         let folder = match model.parent() {
             Some(parent) if parent != Path::new("") => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -79,14 +96,17 @@ impl ExternalData {
         ExternalData {
             allowed: own.into_iter().chain(linked).collect(),
             folder: Some(folder),
-            left: BTreeMap::new(),
+            files: BTreeMap::new(),
+            room: most,
+            left: most,
         }
     }
 
     /// The bytes of a tensor, of which there are `expected`.
     ///
     /// # Errors
-    /// If they are outside the folder, absent, too few or too many, or read too often.
+    /// If they are outside the folder, absent, too few or too many, or read too often, or all files together are too
+    /// large.
     pub fn read(
         &mut self,
         tensor: &str,
@@ -121,11 +141,21 @@ impl ExternalData {
         {
             return Err(unreadable("which is shorter"));
         }
-        let allowance = length.saturating_mul(MOST_TIMES);
-        let left = self.left.entry(path).or_insert(allowance);
-        *left = left.checked_sub(expected).ok_or_else(|| {
+        const TOO_LARGE: &str = "with which the model is larger than any that cxr reads";
+        if !self.files.contains_key(&path) {
+            let room = self.room.checked_sub(length);
+            self.room = room.ok_or_else(|| unreadable(TOO_LARGE))?;
+        }
+        let known = self.files.entry(path).or_insert_with(|| ExternalFile {
+            location: range.location.to_owned(),
+            length,
+            left: length.saturating_mul(MOST_TIMES),
+        });
+        known.left = known.left.checked_sub(expected).ok_or_else(|| {
             unreadable("which other tensors have in common with it: more than any model shares")
         })?;
+        let left = self.left.checked_sub(expected);
+        self.left = left.ok_or_else(|| unreadable(TOO_LARGE))?;
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(range.offset))
             .and_then(|_| file.take(expected).read_to_end(&mut bytes))
@@ -135,6 +165,33 @@ impl ExternalData {
         } else {
             Err(unreadable("which is shorter"))
         }
+    }
+
+    /// The files that were read from, with the digest of their bytes; `None` without such files.
+    ///
+    /// # Errors
+    /// If one cannot be read any more, or has another length now.
+    pub fn digest(&self) -> Result<Option<OnnxData>, CheckpointFault> {
+        let mut files: Vec<(&PathBuf, &ExternalFile)> = self.files.iter().collect();
+        files.sort_by_key(|(_, file)| file.location.as_str());
+        let mut digest = Sha256::new();
+        for (path, known) in &files {
+            let unreadable = |reason: &str| {
+                let location = &known.location;
+                CheckpointFault::Unreadable(format!("the file of its data {location} {reason}"))
+            };
+            let file = File::open(path).map_err(|_| unreadable("cannot be opened"))?;
+            let copied = io::copy(&mut file.take(known.length), &mut digest);
+            match copied {
+                Ok(length) if length == known.length => {}
+                Ok(_) => return Err(unreadable("was changed while it was read")),
+                Err(_) => return Err(unreadable("cannot be read")),
+            }
+        }
+        Ok((!files.is_empty()).then(|| OnnxData {
+            files: files.len(),
+            sha256: hex(&digest.finalize()),
+        }))
     }
 
     /// The file at a location, without symbolic links.
@@ -178,7 +235,7 @@ mod tests {
         fs::write(folder.join("net.onnx"), b"").unwrap();
         fs::write(folder.join("net.onnx.data"), [0, 1, 2, 3, 4, 5, 6, 7]).unwrap();
         fs::write(folder.join("sub/w"), [8]).unwrap();
-        let external = ExternalData::beside(&folder.join("net.onnx"));
+        let external = ExternalData::beside(&folder.join("net.onnx"), 64);
         (outer, external)
     }
 
@@ -229,7 +286,7 @@ mod tests {
         // As in the hub's cache: snapshots/REVISION/model.onnx -> ../../blobs/DIGEST.
         fs::write(outer.path().join("blob"), b"").unwrap();
         std::os::unix::fs::symlink(outer.path().join("blob"), folder.join("model.onnx")).unwrap();
-        let mut external = ExternalData::beside(&folder.join("model.onnx"));
+        let mut external = ExternalData::beside(&folder.join("model.onnx"), 64);
         assert_eq!(
             external.read("w", &range("link", 0, None), 8),
             Ok(vec![9; 8])
@@ -255,6 +312,45 @@ mod tests {
             often.to_string().contains("more than any model shares"),
             "{often}"
         );
+    }
+
+    /// The files count, and what is read of them: two tensors may share a file.
+    #[test]
+    fn all_files_together_have_a_size_that_is_not_exceeded() {
+        let (outer, _) = folders();
+        let model = outer.path().join("model/net.onnx");
+        let whole = range("net.onnx.data", 0, None);
+        let part = range("net.onnx.data", 0, Some(1));
+        let fault = |external: &mut ExternalData, range: &ExternalRange, expected| {
+            let fault = external.read("w", range, expected).unwrap_err();
+            fault.to_string()
+        };
+        // Eight bytes, of which one is asked for.
+        let mut external = ExternalData::beside(&model, 7);
+        let said = fault(&mut external, &part, 1);
+        assert!(said.contains("larger than any that cxr reads"), "{said}");
+        let mut external = ExternalData::beside(&model, 8);
+        assert_eq!(
+            external.read("w", &whole, 8),
+            Ok(vec![0, 1, 2, 3, 4, 5, 6, 7])
+        );
+        assert!(fault(&mut external, &whole, 8).contains("larger than any"));
+        // And one byte in another file.
+        let other = range("sub/w", 0, None);
+        assert!(fault(&mut external, &other, 1).contains("larger than any"));
+    }
+
+    #[test]
+    fn the_digest_is_of_all_files_in_the_order_of_their_names() {
+        let (_outer, mut external) = folders();
+        assert_eq!(external.digest(), Ok(None));
+        external.read("b", &range("sub/w", 0, None), 1).unwrap();
+        external
+            .read("a", &range("net.onnx.data", 6, None), 2)
+            .unwrap();
+        let expected = hex(&Sha256::digest([0, 1, 2, 3, 4, 5, 6, 7, 8]));
+        let data = external.digest().unwrap().unwrap();
+        assert_eq!((data.files, data.sha256), (2, expected));
     }
 
     #[test]

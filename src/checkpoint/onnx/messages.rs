@@ -113,6 +113,7 @@ impl GraphReader<'_> {
             inputs,
             outputs,
             sha256: String::new(),
+            data: None,
         })
     }
 

@@ -28,12 +28,14 @@ use crate::domain::hex::hex;
 /// Reads an ONNX file, and the files of external data beside it.
 ///
 /// # Errors
-/// One line with the file's name and the reason: it cannot be read, is too large, is damaged, holds what no network
+/// One line with the file's name and the reason: it cannot be read, is too large with its data, is damaged, holds what no network
 /// that cxr reads has, or its data are outside its folder.
 pub fn read_onnx(path: &Path, limits: &CheckpointLimits) -> Result<OnnxGraph, CheckpointError> {
-    let mut external = ExternalData::beside(path);
     bytes(path, limits.max_bytes)
-        .and_then(|bytes| parse(&bytes, &mut external))
+        .and_then(|bytes| {
+            let left = limits.max_bytes.saturating_sub(bytes.len() as u64);
+            parse(&bytes, &mut ExternalData::beside(path, left))
+        })
         .map_err(|fault| CheckpointError::new(path, fault))
 }
 
@@ -58,6 +60,7 @@ fn parse(bytes: &[u8], external: &mut ExternalData) -> Result<OnnxGraph, Checkpo
     let graph = messages::model(bytes, external)?;
     Ok(OnnxGraph {
         sha256: hex(&Sha256::digest(bytes)),
+        data: external.digest()?,
         ..graph
     })
 }

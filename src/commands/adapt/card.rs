@@ -35,12 +35,17 @@ const MEASURED: [Statistic; 7] = [
 /// The old card, with the new values of the labels and outcomes that were fitted.
 pub fn adapted(study: &AdaptationStudy, fits: &Fits, about: &AdaptationRecord) -> ModelCard {
     let mut card = study.card.clone();
+    let mut no_longer_normalised = Vec::new();
     for fit in &fits.labels {
         let (label, reading) = (&mut card.labels[fit.comparison.label], &fit.adapted.reading);
         label.calibration = Some(reading.calibration);
         // The fit is one for all films, and is right for cases like these.
         label.calibration_for.clear();
         label.is_probability = true;
+        // The new points are on the scale of probabilities.
+        if label.op_threshold.take().is_some() {
+            no_longer_normalised.push(label.name.clone());
+        }
         set_points(label, Some(&reading.points));
     }
     for fit in &fits.products {
@@ -97,6 +102,13 @@ pub fn adapted(study: &AdaptationStudy, fits: &Fits, about: &AdaptationRecord) -
         thresholds(name, comparison, &expected(comparison, fit))
     });
     card.limits.extend(thresholds);
+    if !no_longer_normalised.is_empty() {
+        card.limits.push(format!(
+            "No longer operating-point-normalised: {}. Their scores are probabilities, and the operating points of the \
+             authors (op_threshs) do not apply to them.",
+            no_longer_normalised.join(", ")
+        ));
+    }
     outcomes::put_on(&mut card, &fits.outcomes, &adaptation);
     let of_labels = has_labels.then(|| word(about.method));
     let of_outcomes = (!fits.outcomes.is_empty()).then_some(outcomes::METHOD);

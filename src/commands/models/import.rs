@@ -19,7 +19,7 @@ use crate::commands::shared::{Usage, print};
 use crate::domain::ONNX_GRAPH;
 use crate::domain::text::{Printable, clean};
 use crate::export::path_text;
-use crate::inference::family::{self, NamedTensors, Published};
+use crate::inference::family::{self, NamedTensors, Published, Recognition};
 use crate::inference::{Classifier, ModelFiles, assemble_keras};
 use crate::model_library::{ModelLibrary, check_name};
 
@@ -177,7 +177,8 @@ fn assemble(
     name: &str,
 ) -> Result<ModelParts, String> {
     let format = checkpoint.format;
-    let of_file = || published(&checkpoint);
+    let of_file = || recognised(&checkpoint);
+    let known = known.map(Recognition::Published);
     let known = known.or_else(|| labels.is_none().then(of_file).flatten());
     let tensors: NamedTensors = checkpoint
         .tensors
@@ -201,7 +202,7 @@ fn assemble(
         (_, Some(FamilyArgument::XrvResnet50), _) => family::ModelFamily::XrvResnet50_512,
         (_, Some(FamilyArgument::Chexnet), _) => family::ModelFamily::Chexnet,
         (_, None, _) => match known {
-            Some(known) => known.family,
+            Some(known) => known.outputs().family,
             None => {
                 return Err(format!(
                     "it is a {} of {} tensors, of no network that cxr recognises by itself: say \
@@ -219,13 +220,14 @@ fn assemble(
     Ok((card, weights))
 }
 
-/// The published model that a checkpoint is, by its digest or by its labels and operating points.
-fn published(checkpoint: &Checkpoint) -> Option<&'static Published> {
+/// The published model that a checkpoint is by its digest, or that it is like by its labels and operating points.
+fn recognised(checkpoint: &Checkpoint) -> Option<Recognition> {
     let by_outputs = || {
         let labels = checkpoint.pathologies.as_deref()?;
         Published::with_outputs(labels, checkpoint.op_threshs.as_deref()?)
     };
-    Published::with_sha256(&checkpoint.sha256).or_else(by_outputs)
+    let by_digest = Published::with_sha256(&checkpoint.sha256).map(Recognition::Published);
+    by_digest.or_else(|| by_outputs().map(Recognition::Outputs))
 }
 
 /// Whether the file is a model of cxr itself, with its card beside it.

@@ -1,6 +1,6 @@
 //! The card of an imported checkpoint.
 
-use super::{ModelFamily, Output, Published};
+use super::{ModelFamily, Output, Published, Recognition};
 use crate::domain::text::clean;
 use crate::domain::{LabelCard, ModelCard, Question, SeverityLine, SeverityLineCard};
 
@@ -23,7 +23,7 @@ pub fn covid_severity() -> SeverityLineCard {
 /// A checkpoint that was read as a model of a family.
 pub struct ImportedModel<'a> {
     pub family: ModelFamily,
-    pub known: Option<&'a Published>,
+    pub recognition: Option<Recognition>,
     pub name: &'a str,
     pub outputs: &'a [Output],
     /// Number of outputs that were not trained.
@@ -52,7 +52,20 @@ impl ImportedModel<'_> {
         }
     }
 
+    /// The published weights that it is.
+    fn known(&self) -> Option<&'static Published> {
+        match self.recognition {
+            Some(Recognition::Published(known)) => Some(known),
+            Some(Recognition::Outputs(_)) | None => None,
+        }
+    }
+
+    /// Not where only the outputs are those of published weights: after further training, the line would be over another
+    /// logit.
     fn has_severity(&self) -> bool {
+        if let Some(Recognition::Outputs(_)) = self.recognition {
+            return false;
+        }
         let has_label = || {
             self.outputs
                 .iter()
@@ -62,28 +75,35 @@ impl ImportedModel<'_> {
     }
 
     fn version(&self) -> &'static str {
-        match self.known {
+        match self.known() {
             Some(_) => "v1",
             None => "imported",
         }
     }
 
     fn licence(&self) -> &'static str {
-        match self.known {
+        match self.known() {
             Some(_) => "Apache-2.0 (torchxrayvision); its training data have terms of their own",
             None => "not known to cxr: ask the authors of the checkpoint",
         }
     }
 
     fn pretrained(&self) -> String {
-        match self.known {
-            Some(known) => format!("{}, unchanged, from {}", known.name, known.url),
+        match self.recognition {
+            Some(Recognition::Published(known)) => {
+                format!("{}, unchanged, from {}", known.name, known.url)
+            }
+            Some(Recognition::Outputs(known)) => format!(
+                "a checkpoint read as {}, with the labels and operating points of {}; its weights are not known to be \
+                 those, and may have been trained further",
+                self.family, known.name
+            ),
             None => format!("a checkpoint read as {}, unchanged", self.family),
         }
     }
 
     fn training_data(&self) -> &'static str {
-        match self.known {
+        match self.known() {
             Some(known) => known.training_data,
             None => "not known to cxr",
         }
@@ -119,7 +139,7 @@ impl ImportedModel<'_> {
 
     fn severity_limit(&self) -> String {
         let fitted = "Severity was fitted on 94 images of COVID-19 (Cohen et al. 2020)";
-        match self.known {
+        match self.known() {
             Some(known) if known.name == SEVERITY_WEIGHTS => {
                 format!("{fitted}, with these weights.")
             }

@@ -23,7 +23,7 @@ use crate::domain::hex::hex;
 use crate::domain::text::clean;
 pub use card::covid_severity;
 pub(in crate::inference) use card::first_limits;
-pub use published::{PATHOLOGIES, PUBLISHED, Published};
+pub use published::{PATHOLOGIES, PUBLISHED, Published, Recognition};
 
 /// Networks of one architecture with one preprocessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +172,7 @@ struct Output {
 }
 
 /// The safetensors file of a checkpoint, and the text of its card with this `name`. Labels and operating points are
-/// those of `known`, or else the given ones, or else the family's labels and the operating points of a tensor
+/// those of `recognition`, or else the given ones, or else the family's labels and the operating points of a tensor
 /// `op_threshs`. An output without a label, or without an operating point if others have one, was never trained:
 /// its row is left out.
 ///
@@ -183,9 +183,10 @@ pub fn assemble(
     tensors: NamedTensors,
     labels: Option<Vec<String>>,
     op_threshs: Option<Vec<Option<f32>>>,
-    known: Option<&Published>,
+    recognition: Option<Recognition>,
     name: &str,
 ) -> Result<(Vec<u8>, String), FamilyError> {
+    let known = recognition.map(Recognition::outputs);
     if let Some(known) = known.filter(|known| known.family != family) {
         return Err(FamilyError::OtherFamily {
             published: known.name,
@@ -218,7 +219,7 @@ pub fn assemble(
     let sha256 = hex(&Sha256::digest(&weights));
     let model = card::ImportedModel {
         family,
-        known,
+        recognition,
         name,
         outputs: &trained,
         left_out,

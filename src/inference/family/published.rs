@@ -5,7 +5,8 @@
 //! output that was not trained. Digests are those of `model.pt` in the repositories of the
 //! organisation torchxrayvision on Hugging Face, as their Git LFS pointers give them; that of
 //! `densenet121-res224-all` is also that of the release on GitHub. Those of the others are what the hub states when
-//! they are fetched; their files are recognised by their operating points, if they hold them.
+//! they are fetched. A file with another digest may have the labels and operating points of one of them: then they say
+//! which network it is, and not which weights, for they stay when it is trained further.
 
 mod weights;
 
@@ -24,6 +25,24 @@ pub struct Published {
     pub training_data: &'static str,
     targets: &'static [&'static str],
     op_threshs: &'static [f32],
+}
+
+/// How a checkpoint is known.
+#[derive(Debug, Clone, Copy)]
+pub enum Recognition {
+    /// It is these weights: its digest says so, or it is from the place where these are published.
+    Published(&'static Published),
+    /// It has their labels and operating points, which stay when a network is trained further.
+    Outputs(&'static Published),
+}
+
+impl Recognition {
+    /// The weights whose network, labels and operating points it has.
+    pub fn outputs(self) -> &'static Published {
+        match self {
+            Recognition::Published(known) | Recognition::Outputs(known) => known,
+        }
+    }
 }
 
 impl Published {

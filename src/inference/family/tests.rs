@@ -36,7 +36,7 @@ fn model(
     tensors: NamedTensors,
     labels: Option<Vec<String>>,
     op_threshs: Option<Vec<Option<f32>>>,
-    known: Option<&Published>,
+    known: Option<Recognition>,
 ) -> Classifier {
     let (weights, card) = assemble(family, tensors, labels, op_threshs, known, "test").unwrap();
     Classifier::from_parts(&card, &weights).unwrap()
@@ -195,7 +195,13 @@ fn labels_and_operating_points_have_to_fit() {
 #[test]
 fn published_weights_bring_labels_and_points_and_lose_untrained_outputs() {
     let nih = Published::named("nih").unwrap();
-    let model = model(nih.family, tensors(nih.family, 18), None, None, Some(nih));
+    let model = model(
+        nih.family,
+        tensors(nih.family, 18),
+        None,
+        None,
+        Some(Recognition::Published(nih)),
+    );
     let labels = &model.card().labels;
     assert_eq!(labels.len(), 14);
     assert_eq!(labels[13].name, "Hernia");
@@ -220,7 +226,7 @@ fn published_weights_bring_labels_and_points_and_lose_untrained_outputs() {
         tensors(rsna.family, 18),
         None,
         None,
-        Some(rsna),
+        Some(Recognition::Published(rsna)),
     );
     assert_eq!(names(&model), ["Pneumonia", "Lung Opacity"]);
     // Rows 8 and 16 of the checkpoint, and the severity of the second.
@@ -232,7 +238,7 @@ fn published_weights_bring_labels_and_points_and_lose_untrained_outputs() {
         tensors(ModelFamily::Chexnet, 18),
         None,
         None,
-        Some(nih),
+        Some(Recognition::Published(nih)),
         "x",
     );
     assert!(
@@ -315,7 +321,7 @@ fn a_card_names_its_source_and_its_limitations() {
         crate::inference::weights::verify(&weights, &card).unwrap();
         card
     };
-    let card = of(Some(all), "my\u{1b}[2J \"xrv\" = 1");
+    let card = of(Some(Recognition::Published(all)), "my\u{1b}[2J \"xrv\" = 1");
     assert_eq!(card.name, "my [2J \"xrv\" = 1");
     assert!(card.pretrained.contains(all.url) && card.licence.contains("Apache-2.0"));
     assert_eq!(card.labels.len(), 18);
@@ -323,6 +329,25 @@ fn a_card_names_its_source_and_its_limitations() {
     assert!(limits.contains("not for diagnosis") && limits.contains("no learned input check"));
     assert!(limits.contains("not probabilities") && limits.contains("with these weights"));
     assert!(card.labels.iter().all(|label| !card.is_calibrated(label)));
+
+    // Labels and operating points stay when a network is trained further, and say nothing of its weights.
+    let alike = of(Some(Recognition::Outputs(all)), "tuned");
+    assert_eq!(alike.labels, card.labels);
+    assert!(
+        !alike.pretrained.contains("unchanged"),
+        "{}",
+        alike.pretrained
+    );
+    assert!(
+        alike
+            .pretrained
+            .contains("operating points of densenet121-res224-all")
+    );
+    assert!(alike.licence.starts_with("not known"), "{}", alike.licence);
+    assert_eq!(alike.training_data, "not known to cxr");
+    assert_eq!(alike.version, "imported");
+    assert!(card.severity_line.is_some() && alike.severity_line.is_none());
+    assert!(!alike.limits.join("\n").contains("Severity"));
 
     let unknown = of(None, "found.pth");
     assert_eq!(unknown.training_data, "not known to cxr");

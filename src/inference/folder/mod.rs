@@ -38,8 +38,8 @@ use self::names::ReadTensors;
 pub use self::state_dict::{StateDictOptions, is_named_network, named_networks};
 use super::card::{parse_card, write_card};
 use super::model_file::{LARGEST_CARD, LARGEST_WEIGHTS};
+use super::outputs::NetworkOutputs;
 pub use super::outputs::ScoreFunction;
-use super::outputs::{NetworkOutputs, by_count};
 use super::tensor_file::{self, NamedTensors, safetensors};
 use crate::domain::PreprocessRecipe;
 use crate::domain::hex::hex;
@@ -260,7 +260,7 @@ fn outputs_of(
     };
     let scores = match options.scores {
         Some(scores) => scores,
-        None if is_timm => by_count(names.len()),
+        // Only where transformers saved a network of timm is it said.
         None => outputs::scores_of_transformers(config, names.len())?,
     };
     NetworkOutputs::new(&names, scores)

@@ -224,6 +224,31 @@ fn a_folder_of_timm_is_read_by_its_architecture() {
     );
 }
 
+/// transformers saves a network of timm with what makes scores.
+#[test]
+fn a_network_of_timm_that_transformers_saved_has_its_problem_type() {
+    let plan = |problem: &str| {
+        let config = format!(
+            r#"{{"architecture": "resnet18", "architectures": ["TimmWrapperForImageClassification"],
+            "model_type": "timm_wrapper", "label_names": ["Effusion", "Mass"], "num_classes": 2,
+            "problem_type": {problem}, "pretrained_cfg": {{"input_size": [3, 64, 64]}}}}"#
+        );
+        plan_with(&config, "{}", &FolderOptions::default())
+    };
+    let scores = |problem: &str| plan(problem).unwrap().outputs.scores;
+    assert_eq!(
+        scores(r#""multi_label_classification""#),
+        ScoreFunction::Sigmoid
+    );
+    assert_eq!(
+        scores(r#""single_label_classification""#),
+        ScoreFunction::Softmax
+    );
+    assert_eq!(scores("null"), ScoreFunction::Softmax);
+    let error = plan(r#""regression""#).unwrap_err().to_string();
+    assert!(error.contains("problem_type is \"regression\""), "{error}");
+}
+
 /// A Swin of timm for images of this side.
 fn swin_of_timm(side: usize) -> Result<FolderPlan, FolderError> {
     let config = format!(

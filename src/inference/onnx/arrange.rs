@@ -29,9 +29,7 @@ pub fn same(values: &GraphValues, node: GraphNode) -> Result<GraphValue, String>
 
 /// `Cast`
 pub fn cast(values: &GraphValues, node: GraphNode) -> Result<GraphValue, String> {
-    /// Float, float16, double and bfloat16 of `TensorProto.DataType`.
-    const FLOATS: [i64; 4] = [1, 10, 11, 16];
-    if FLOATS.contains(&node.integer("to", 1)?) {
+    if node.is_cast_to_floats()? {
         same(values, node)
     } else {
         Err(node.fault("a map becomes whole numbers"))

@@ -128,14 +128,11 @@ fn floats(node: GraphNode, constant: &Constant) -> Result<Rc<Vec<f32>>, String> 
     floats.ok_or_else(|| node.fault("its weight is whole numbers"))
 }
 
-/// `BatchNormalization`, as in use and not in training.
+/// `BatchNormalization`, as in use: [`sound`](super::sound) refuses those that train.
 pub fn batch_normalization(
     values: &mut GraphValues,
     node: GraphNode,
 ) -> Result<GraphValue, String> {
-    if node.integer("training_mode", 0)? != 0 {
-        return Err(node.fault("it was exported for training"));
-    }
     let value = values.map(node, 0)?;
     let shape = values.drafts.shape(value.draft);
     let channels = shape[0];

@@ -5,20 +5,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::draft::{ChannelNorm, DraftConv, DraftLayer, DraftPlace, Drafts};
+use super::end::GraphEnd;
 use super::fuse::fuse;
 use crate::inference::network::imported::{
     HEAD, StoredActivation, StoredLayer, StoredNetwork, tensor_name,
 };
 use crate::inference::tensor_file::FoundTensor;
-
-/// What a graph ends in, after its last layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GraphEnd {
-    /// The outputs of its last layer.
-    Logits,
-    Sigmoid,
-    Softmax,
-}
 
 /// A network that was read from a graph.
 pub struct EmittedNetwork {

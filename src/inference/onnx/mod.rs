@@ -18,12 +18,15 @@ mod convolution;
 mod draft;
 mod elementwise;
 mod emit;
+mod end;
+mod error;
 mod fold;
 mod fuse;
 mod graph;
 mod node;
 mod operators;
 mod pooling;
+mod sound;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -34,20 +37,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sha2::{Digest, Sha256};
 
-use self::emit::{EmittedNetwork, GraphEnd, emit};
+use self::emit::{EmittedNetwork, emit};
+use self::end::{GraphEnd, scores_node};
+pub use self::error::OnnxError;
 use self::graph::GraphValues;
 use self::node::shown;
+use self::sound::refuse_unsound;
 use self::view::{MapShape, MapView};
 use self::whole::{GraphImage, WholeNetwork};
 use super::card::{parse_card, write_card};
 use super::family::first_limits;
+use super::model_file::{LARGEST_CARD, LARGEST_WEIGHTS};
 use super::network::{graph as kept, imported};
 use super::outputs::{NetworkOutputs, ScoreFunction};
 use super::preprocess::recipe_name;
 use super::tensor_file::{FoundTensor, safetensors_with};
 use crate::domain::hex::hex;
 use crate::domain::text::clean;
-use crate::domain::{ModelCard, OnnxGraph, OnnxInput, PreprocessRecipe};
+use crate::domain::{ModelCard, OnnxData, OnnxGraph, OnnxInput, PreprocessRecipe};
 
 /// The versions of the standard operators that are read. The operators of cxr mean the same in all of them.
 const OPSETS: std::ops::RangeInclusive<i64> = 9..=26;
@@ -65,52 +72,6 @@ pub struct OnnxOptions {
     pub scores: Option<ScoreFunction>,
     /// What is done to an image before the graph sees it.
     pub recipe: PreprocessRecipe,
-}
-
-/// Why a graph is not imported, in one line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct OnnxError {
-    reason: String,
-    is_mendable: bool,
-    is_of_layers: bool,
-}
-
-impl OnnxError {
-    fn new(reason: impl AsRef<str>) -> Self {
-        OnnxError {
-            reason: clean(reason.as_ref()),
-            is_mendable: false,
-            is_of_layers: false,
-        }
-    }
-
-    /// The same, where cxr's layers cannot say the graph.
-    fn of_layers(reason: impl AsRef<str>) -> Self {
-        OnnxError {
-            is_of_layers: true,
-            ..OnnxError::new(reason)
-        }
-    }
-
-    /// The same, where an option that the reason names would help.
-    fn mendable(reason: impl AsRef<str>) -> Self {
-        OnnxError {
-            is_mendable: true,
-            ..OnnxError::new(reason)
-        }
-    }
-
-    /// Whether another option would help.
-    pub fn is_mendable(&self) -> bool {
-        self.is_mendable
-    }
-
-    /// Whether cxr's layers cannot say the graph, so that its operators have to be kept:
-    /// [`assemble_onnx_graph`].
-    pub fn is_of_layers(&self) -> bool {
-        self.is_of_layers
-    }
 }
 
 /// What a graph became.
@@ -213,6 +174,12 @@ fn assembled(
     outputs.arrange(&mut tensors, imported::HEAD);
     let (key, text) = &read.metadata;
     let weights = safetensors_with(tensors, Some((*key, text)));
+    if weights.len() as u64 > LARGEST_WEIGHTS {
+        let most = LARGEST_WEIGHTS >> 20;
+        return Err(OnnxError::new(format!(
+            "more than {most} MiB in single precision"
+        )));
+    }
     let mut limits = first_limits();
     limits.extend(outputs.limits());
     limits.extend(read.limits);
@@ -235,6 +202,11 @@ fn assembled(
     // A label may have the name of a column of tables.
     let card = write_card(&card).and_then(|card| parse_card(&card).map(|_| card));
     let card = card.map_err(|error| OnnxError::mendable(format!("--labels: {error}")))?;
+    if card.len() as u64 > LARGEST_CARD {
+        return Err(OnnxError::mendable(
+            "--labels: its names are longer than a card may be",
+        ));
+    }
     Ok((weights, card))
 }
 
@@ -244,14 +216,24 @@ fn origin(graph: &OnnxGraph) -> String {
         opset,
         producer,
         sha256,
+        data,
         ..
     } = graph;
+    let data = match data {
+        None => String::new(),
+        Some(OnnxData { files: 1, sha256 }) => {
+            format!(", with the file of its data, SHA-256 {sha256}")
+        }
+        Some(OnnxData { files, sha256 }) => format!(
+            ", with the {files} files of its data, SHA-256 of one after the other in the order of their names {sha256}"
+        ),
+    };
     let by = if producer.is_empty() {
         String::new()
     } else {
         format!(" by {}", shown(producer))
     };
-    format!("an ONNX graph{by} (operators of version {opset}), SHA-256 {sha256}, unchanged")
+    format!("an ONNX graph{by} (operators of version {opset}), SHA-256 {sha256}{data}, unchanged")
 }
 
 /// The network of a graph, for images of this shape.
@@ -259,6 +241,8 @@ fn network_of(graph: OnnxGraph, image: MapShape) -> Result<EmittedNetwork, OnnxE
     check_opset(graph.opset)?;
     let (input, images) = input_of(&graph.inputs, image)?;
     let output = output_of(&graph.outputs)?.to_owned();
+    refuse_unsound(&graph.nodes, &graph.constants, &input.0, &output).map_err(OnnxError::new)?;
+    scores_node(&graph.nodes, &input.0, &output).map_err(OnnxError::new)?;
     let OnnxGraph {
         nodes, constants, ..
     } = graph;
@@ -285,6 +269,7 @@ fn whole_of(graph: OnnxGraph, [channels, side, _]: MapShape) -> Result<WholeNetw
         )));
     }
     let output = output_of(&graph.outputs)?.to_owned();
+    refuse_unsound(&graph.nodes, &graph.constants, &name, &output).map_err(OnnxError::new)?;
     let image = GraphImage {
         name,
         channels,

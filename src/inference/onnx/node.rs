@@ -121,6 +121,16 @@ impl<'a> GraphNode<'a> {
         }
     }
 
+    /// Whether a `Cast` makes floats, of any size.
+    ///
+    /// # Errors
+    /// If its attribute is of another kind.
+    pub fn is_cast_to_floats(self) -> Result<bool, String> {
+        /// Float, float16, double and bfloat16 of `TensorProto.DataType`.
+        const FLOATS: [i64; 4] = [1, 10, 11, 16];
+        Ok(FLOATS.contains(&self.integer("to", 1)?))
+    }
+
     fn other_kind(self, name: &str) -> String {
         self.fault(format!("its {name} is of another kind than it should be"))
     }

@@ -1,5 +1,7 @@
 //! Small graphs, node by node: what they become, and why others are refused. `tests/onnx.rs` compares numbers.
 
+mod ends;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -62,6 +64,7 @@ fn graph(nodes: Vec<OnnxNode>) -> OnnxGraph {
         }],
         outputs: vec!["output".to_owned()],
         sha256: "ab".to_owned(),
+        data: None,
     }
 }
 

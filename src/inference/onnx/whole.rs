@@ -11,8 +11,8 @@ mod reading;
 use std::collections::BTreeMap;
 
 use self::reading::GraphReading;
-use super::emit::GraphEnd;
-use crate::domain::{OnnxGraph, OnnxNode};
+use super::end::{GraphEnd, refuse_part_of_outputs, scores_node};
+use crate::domain::OnnxGraph;
 use crate::inference::network::graph::{HEAD, StoredGraph};
 use crate::inference::tensor_file::FoundTensor;
 
@@ -43,11 +43,15 @@ pub fn read(graph: OnnxGraph, image: GraphImage, output: &str) -> Result<WholeNe
         constants,
         ..
     } = graph;
-    let (output, end) = before_end(&nodes, output);
+    let scores = scores_node(&nodes, &image.name, output)?;
+    let (output, end) = scores.map_or((output, GraphEnd::Logits), |s| (s.before, s.end));
     let (mut reading, output) = GraphReading::new(&nodes, constants, &image.name, output)?;
     let last = reading.last_layer(output);
     let zeros = reading.compute(opset, &image, output, last.as_ref())?;
     let outputs = zeros.outputs;
+    if let Some(softmax) = scores.filter(|scores| scores.end == GraphEnd::Softmax) {
+        refuse_part_of_outputs(softmax.node, opset, &zeros.shape)?;
+    }
     let mut tensors = BTreeMap::new();
     let head = last.and_then(|last| reading.head(&last, &zeros));
     let (value, features) = match head {
@@ -111,19 +115,4 @@ fn insert_head(
     let outputs = bias.len();
     insert(weight_name, vec![outputs, features], weight);
     insert(bias_name, vec![outputs], bias);
-}
-
-/// The value before a sigmoid or a softmax at the end.
-fn before_end<'a>(nodes: &'a [OnnxNode], output: &'a str) -> (&'a str, GraphEnd) {
-    let makes = |node: &&OnnxNode| node.outputs.first().is_some_and(|name| name == output);
-    let maker = nodes.iter().find(makes);
-    let end = maker.and_then(|node| {
-        let end = match node.operator.as_str() {
-            "Softmax" | "LogSoftmax" => GraphEnd::Softmax,
-            "Sigmoid" => GraphEnd::Sigmoid,
-            _ => return None,
-        };
-        Some((node.inputs.first()?.as_str(), end))
-    });
-    end.unwrap_or((output, GraphEnd::Logits))
 }

@@ -51,8 +51,30 @@ const WITHOUT_FINDING: [&str; 13] = [
     "normal lungs",
 ];
 
+/// Words for a film, behind such a class.
+const FILM_AFTER: [&str; 9] = [
+    " chest x ray",
+    " chest xray",
+    " cxr",
+    " film",
+    " image",
+    " images",
+    " radiograph",
+    " x ray",
+    " xray",
+];
+
 /// Words around a condition that say that it is absent.
-const ABSENT_BEFORE: [&str; 5] = ["no ", "non ", "not ", "without ", "absence of "];
+const ABSENT_BEFORE: [&str; 6] = [
+    "no ",
+    "non ",
+    "not ",
+    "without ",
+    "absence of ",
+    "negative for ",
+];
+/// Those of them that may also say that there is another disease, where there are more than two classes.
+const OTHER_BEFORE: [&str; 2] = ["non ", "not "];
 const ABSENT_AFTER: [&str; 2] = [" negative", " absent"];
 
 /// The name of this program for the same condition; `None` where there is none that plainly is.
@@ -64,27 +86,69 @@ pub fn known(name: &str) -> Option<&'static str> {
     pathology.or_else(|| synonym().map(|(_, known)| *known))
 }
 
-/// Whether a class is of films without a finding.
+/// Words of the classes of SIIM-FISABIO-RSNA COVID-19: how typical of COVID-19 the opacities of a pneumonia are.
+const APPEARANCES: [&str; 3] = ["typical", "indeterminate", "atypical"];
+
+/// Forms of a pneumonia whose names do not say so.
+const PNEUMONIAS: [&str; 3] = [BACTERIAL_PNEUMONIA, VIRAL_PNEUMONIA, COVID];
+
+/// Whether a class is of films without a finding: also by several words for it, as in `No Finding/Normal`.
 pub fn is_without_finding(name: &str) -> bool {
-    let name = plain(name);
-    WITHOUT_FINDING.contains(&name.as_str())
+    let is_one = |part: &str| {
+        let part = plain(part);
+        let film = FILM_AFTER.iter().find_map(|film| part.strip_suffix(film));
+        WITHOUT_FINDING.contains(&film.unwrap_or(&part))
+    };
+    is_one(name) || name.split(['/', '|']).all(is_one)
 }
 
-/// Whether the first of two classes says that what the second one names is absent: "Non-COVID" of "COVID". Where there
-/// are more classes, it may be another disease.
+/// Whether the first of two classes says that what the second one names is absent: "Non-COVID" of "COVID".
 pub fn is_absence_of(name: &str, other: &str) -> bool {
-    let (name, other) = (plain(name), plain(other));
+    let name = plain(name);
+    absent_condition(&name).is_some_and(|absent| is_condition(absent, &plain(other)))
+}
+
+/// Whether a class of several says that what each of the others is a form of is absent: "No pneumonia" beside "Bacterial"
+/// and "Viral". "Non-COVID" may be another disease there.
+pub fn is_absence_of_all(name: &str, others: &[&str]) -> bool {
+    let name = plain(name);
+    if OTHER_BEFORE.iter().any(|word| name.starts_with(word)) {
+        return false;
+    }
+    let is_form_of = |absent: &str| others.iter().all(|other| is_form(&plain(other), absent));
+    !others.is_empty() && absent_condition(&name).is_some_and(is_form_of)
+}
+
+/// The condition that a class says is absent.
+fn absent_condition(name: &str) -> Option<&str> {
     let before = ABSENT_BEFORE
         .iter()
         .find_map(|word| name.strip_prefix(word));
-    let after = ABSENT_AFTER.iter().find_map(|word| name.strip_suffix(word));
-    let Some(absent) = before.or(after) else {
+    let after = || ABSENT_AFTER.iter().find_map(|word| name.strip_suffix(word));
+    before.or_else(after)
+}
+
+/// Whether a class is this condition.
+fn is_condition(condition: &str, class: &str) -> bool {
+    let positive = class.strip_suffix(" positive").unwrap_or(class);
+    let is_same = || known(condition).is_some_and(|known_as| known(positive) == Some(known_as));
+    condition == positive || is_same()
+}
+
+/// Whether a class is this condition or one form of it: its words hold those of the condition.
+fn is_form(class: &str, condition: &str) -> bool {
+    if absent_condition(class).is_some() || is_without_finding(class) {
         return false;
+    }
+    let is_of_pneumonia = known(condition) == Some(PNEUMONIA);
+    let is_appearance = || {
+        let first = class.strip_suffix(" appearance").unwrap_or(class);
+        APPEARANCES.contains(&first)
     };
-    let positive = other.strip_suffix(" positive").unwrap_or(&other);
-    let is_same_condition =
-        || known(absent).is_some_and(|condition| known(positive) == Some(condition));
-    absent == positive || is_same_condition()
+    let is_pneumonia = || known(class).is_some_and(|known| PNEUMONIAS.contains(&known));
+    format!(" {class} ").contains(&format!(" {condition} "))
+        || is_condition(condition, class)
+        || is_of_pneumonia && (is_appearance() || is_pneumonia())
 }
 
 /// Lower case, with one space between words.
@@ -136,6 +200,9 @@ mod tests {
             "No findings",
             "healthy",
             "negative",
+            "Normal_CXR",
+            "normal chest X-ray",
+            "No Finding/Normal",
         ] {
             assert!(is_without_finding(name), "{name}");
         }
@@ -147,8 +214,47 @@ mod tests {
             "LABEL_0",
             "none",
             "",
+            "/",
+            "Normal/Pneumonia",
+            "x-ray",
+            "Abnormal CXR",
         ] {
             assert!(!is_without_finding(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_absence_of_a_condition_is_recognised_beside_its_forms() {
+        let siim = [
+            "Typical Appearance",
+            "Indeterminate Appearance",
+            "Atypical Appearance",
+        ];
+        for (name, others) in [
+            ("Negative for Pneumonia", &siim[..]),
+            ("negative_for_pneumonia", &["typical", "atypical"]),
+            ("No_Pneumonia", &["Bacterial", "Viral"]),
+            (
+                "No_Pneumonia",
+                &["Bacterial_Pneumonia", "COVID-19", "Pneumonia"],
+            ),
+            ("without effusion", &["small effusion", "large effusion"]),
+            ("Tuberculosis absent", &["active tuberculosis", "TB"]),
+        ] {
+            assert!(is_absence_of_all(name, others), "{name} {others:?}");
+        }
+        for (name, others) in [
+            // A film of another disease.
+            ("Non-COVID", &["COVID", "Normal"][..]),
+            ("Non-COVID", &["COVID mild", "COVID severe"]),
+            ("No Pneumonia", &["Pneumonia", "Effusion"]),
+            ("No Pneumonia", &["Pneumonia", "Normal"]),
+            ("No Pneumonia", &["Viral", "no viral pneumonia"]),
+            ("Negative for COVID", &siim),
+            ("Bacterial", &["Viral", "Pneumonia"]),
+            ("No Pneumonia", &[]),
+        ] {
+            assert!(!is_absence_of_all(name, others), "{name} {others:?}");
         }
     }
 
@@ -161,6 +267,7 @@ mod tests {
             ("not_tb", "Tuberculosis"),
             ("Pneumonia absent", "PNEUMONIA"),
             ("no cancer", "cancer"),
+            ("Negative for Pneumonia", "Pneumonia"),
         ] {
             assert!(is_absence_of(name, other), "{name} {other}");
         }

@@ -154,6 +154,13 @@ def cases():
         yield case("Resize", [image, None, None, sizes], mode=mode, coordinate_transformation_mode=place, cubic_coeff_a=-0.75,
                    **more)
     yield case("Resize", [image, None, np.array([1, 1, 1.5, 2], dtype=np.float32)], mode="cubic")
+    # Before version 11, places are computed in one way.
+    scales = np.array([1, 1, 2, 3], dtype=np.float32)
+    halves = np.array([1, 1, 0.5, 0.5], dtype=np.float32)
+    for mode in ["nearest", "linear"]:
+        yield case("Resize", [image, scales], opset=10, mode=mode)
+        yield case("Upsample", [image, scales], opset=9, mode=mode)
+        yield case("Resize", [floats(1, 2, 4, 6), halves], opset=10, mode=mode)
     yield case("Where", [x > 0, x, y])
     yield case("Not", [x > 0])
     yield case("And", [x > 0, floats(4) > 0])

@@ -135,7 +135,8 @@ impl ModelCheck<'_> {
             (pair, is_close)
         });
         let is_turned = |objection: &Objection| matches!(objection, Objection::Inverted(_));
-        if !verdict.is_good() && film.admission.objections.iter().any(is_turned) {
+        let differs = verdict.is_compared() && !verdict.is_good();
+        if differs && film.admission.objections.iter().any(is_turned) {
             verdict.notes.push(
                 "cxr found that this film is a negative which its file does not declare, and turned it; other code \
                  reads it as it is"
@@ -228,13 +229,24 @@ fn tensor(path: &Path) -> Result<StoredTensor, String> {
 }
 
 impl ImageVerdict {
-    /// Whether everything that was compared agrees.
+    /// Whether a number or a step was compared.
+    fn is_compared(&self) -> bool {
+        self.worst.is_some() || self.parts_at.is_some() || !self.agreeing.is_empty()
+    }
+
+    /// Whether something was compared, and all of that agrees.
     fn is_good(&self) -> bool {
-        self.parts_at.is_none() && self.worst.as_ref().is_none_or(|(_, is_close)| *is_close)
+        let is_close = self.worst.as_ref().is_none_or(|(_, is_close)| *is_close);
+        self.is_compared() && self.parts_at.is_none() && is_close
     }
 
     fn words(&self, name: &str) -> String {
         let mut text = match &self.worst {
+            None if !self.is_compared() => {
+                format!(
+                    "{name}: not compared: its row has no number and no step that can be compared\n"
+                )
+            }
             None if self.is_good() => format!("{name}: agrees\n"),
             None => format!("{name}: differs\n"),
             Some((pair, _)) if self.is_good() => {
@@ -276,10 +288,11 @@ struct CheckCounts {
 }
 
 impl CheckCounts {
-    /// `None` for an image that was not compared.
+    /// `None` for an image that could not be read.
     fn add(&mut self, verdict: Option<&ImageVerdict>) {
         match verdict {
             None => self.unread += 1,
+            Some(verdict) if !verdict.is_compared() => self.unread += 1,
             Some(verdict) if verdict.is_good() => self.agree += 1,
             Some(_) => self.differ += 1,
         }
@@ -342,6 +355,30 @@ mod tests {
              the same until here: step 0, 1\n    they part at step 2, crop: 3 of 9 values differ\n"
         );
         assert!(!verdict(f64::NAN, None).is_good());
+    }
+
+    #[test]
+    fn an_image_of_which_nothing_is_compared_does_not_agree() {
+        let nothing = ImageVerdict {
+            notes: vec!["step 2 is too large to be compared".to_owned()],
+            ..ImageVerdict::default()
+        };
+        assert!(nothing.words("a.png").starts_with("a.png: not compared: "));
+        let mut counts = CheckCounts::default();
+        counts.add(Some(&nothing));
+        assert!(!counts.is_good());
+        assert!(
+            counts
+                .words(1e-4)
+                .contains("0 agree, 0 differ, 1 not compared"),
+            "{}",
+            counts.words(1e-4)
+        );
+        let step = ImageVerdict {
+            agreeing: vec![2],
+            ..ImageVerdict::default()
+        };
+        assert!(step.is_good());
     }
 
     #[test]

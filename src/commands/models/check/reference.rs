@@ -42,7 +42,7 @@ pub struct ReferenceImage {
     /// As the table names it.
     pub name: String,
     pub path: PathBuf,
-    /// For each label of the table; `None` where the cell is empty.
+    /// For each label of the table; `None` where the cell is empty. May be NaN.
     pub numbers: Vec<Option<f64>>,
     /// The file of the array after a step, by the number of the step.
     pub tensors: BTreeMap<usize, PathBuf>,
@@ -222,6 +222,10 @@ impl ComparedModel<'_> {
     }
 
     fn number(&self, label: &str, cell: &str) -> Result<Option<f64>, String> {
+        // The other program gave an answer, and it is not a number: that is a difference, and no empty cell.
+        if cell.trim().eq_ignore_ascii_case("nan") {
+            return Ok(Some(f64::NAN));
+        }
         if is_missing(cell) {
             return Ok(None);
         }
@@ -290,6 +294,15 @@ mod tests {
             ("sub/b.png", None)
         );
         assert_eq!(second.tensors.len(), 1);
+    }
+
+    #[test]
+    fn not_a_number_is_an_answer_and_an_empty_cell_is_none() {
+        let table = parse("path,Edema,Pneumonia\na.png,NaN,NA\n", false).unwrap();
+        let [Some(nan), None] = table.images[0].numbers[..] else {
+            panic!("{:?}", table.images)
+        };
+        assert!(nan.is_nan());
     }
 
     #[test]

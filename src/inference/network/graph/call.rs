@@ -10,6 +10,9 @@ use super::stored::{GraphStep, StepAttribute};
 const MOST_OF_A_VALUE: usize = if cfg!(fuzzing) { 1 << 20 } else { 1 << 27 };
 /// The most multiplications of an image. A ViT-L with images of 518 × 518 pixels takes 2³⁹.
 const MOST_PRODUCTS: u64 = if cfg!(fuzzing) { 1 << 26 } else { 1 << 41 };
+/// The most numbers that the steps of an image read, write or look at, each time counted. A ViT-L with images of
+/// 1,024 × 1,024 pixels takes 2³⁶.
+const MOST_TOUCHED: u64 = if cfg!(fuzzing) { 1 << 24 } else { 1 << 37 };
 /// The most axes of a value.
 const MOST_AXES: usize = 12;
 
@@ -18,6 +21,7 @@ pub struct RunBounds {
     /// Numbers of a value.
     numbers: usize,
     products: Cell<u64>,
+    touched: Cell<u64>,
 }
 
 impl Default for RunBounds {
@@ -25,6 +29,18 @@ impl Default for RunBounds {
         RunBounds {
             numbers: MOST_OF_A_VALUE,
             products: Cell::new(MOST_PRODUCTS),
+            touched: Cell::new(MOST_TOUCHED),
+        }
+    }
+}
+
+#[cfg(test)]
+impl RunBounds {
+    /// With so many numbers that steps may read and write.
+    pub fn of_touched(numbers: u64) -> Self {
+        RunBounds {
+            touched: Cell::new(numbers),
+            ..RunBounds::default()
         }
     }
 }
@@ -195,16 +211,23 @@ impl<'a> StepCall<'a> {
     /// # Errors
     /// If they are too many for one image.
     pub fn spend(&self, factors: &[usize]) -> Result<()> {
-        let mut factors = factors.iter().map(|factor| *factor as u64);
-        let spent = factors.try_fold(1_u64, u64::checked_mul);
-        let left = spent.and_then(|spent| self.bounds.products.get().checked_sub(spent));
-        match left {
-            Some(left) => {
-                self.bounds.products.set(left);
-                Ok(())
-            }
-            None => bail!("it takes more multiplications than any model that cxr reads"),
+        if take(&self.bounds.products, factors) {
+            return Ok(());
         }
+        bail!("it takes more multiplications than any model that cxr reads")
+    }
+
+    /// Counts numbers that a step reads, writes or looks at.
+    ///
+    /// # Errors
+    /// If they are too many for one image.
+    pub fn touch(&self, factors: &[usize]) -> Result<()> {
+        if take(&self.bounds.touched, factors) {
+            return Ok(());
+        }
+        bail!(
+            "the steps together read and write more numbers than those of any model that cxr reads"
+        )
     }
 
     /// The shape that two are broadcast to, by the rules of numpy.
@@ -231,6 +254,19 @@ impl<'a> StepCall<'a> {
             Some(shape) => self.room(shape),
             None => bail!("{first:?} and {second:?} do not fit together"),
         }
+    }
+}
+
+/// Takes the product of the factors from what is left; `false` where that is less.
+fn take(left: &Cell<u64>, factors: &[usize]) -> bool {
+    let mut factors = factors.iter().map(|factor| *factor as u64);
+    let spent = factors.try_fold(1_u64, u64::checked_mul);
+    match spent.and_then(|spent| left.get().checked_sub(spent)) {
+        Some(rest) => {
+            left.set(rest);
+            true
+        }
+        None => false,
     }
 }
 

@@ -10,12 +10,20 @@ use super::{arrange, create, index, layers, resize, windows};
 /// What a step makes.
 ///
 /// # Errors
-/// If the operator is none that cxr has, or is used in another way.
+/// If the operator is none that cxr has, is used in another way, or the steps of an image together take too long.
 pub fn compute(call: &StepCall) -> Result<Vec<Tensor>> {
-    if call.step.operator == "Split" {
-        return arrange::split(call);
+    for input in call.inputs.iter().flatten() {
+        call.touch(&[input.elem_count()])?;
     }
-    one(call).map(|made| vec![made])
+    let made = if call.step.operator == "Split" {
+        arrange::split(call)?
+    } else {
+        vec![one(call)?]
+    };
+    for output in &made {
+        call.touch(&[output.elem_count()])?;
+    }
+    Ok(made)
 }
 
 fn one(call: &StepCall) -> Result<Tensor> {

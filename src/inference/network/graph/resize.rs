@@ -13,12 +13,17 @@ enum AxisFilter {
     Cubic(f64),
 }
 
+/// The first version of `Resize` that says how places are computed. Before, a place is that of the new number over the
+/// scale, and the nearest number is the one before it.
+const SAYS_PLACES: i64 = 11;
+
 /// Of `Resize`, and of `Upsample` before version 10.
 pub fn resize(call: &StepCall) -> Result<Tensor> {
     let input = call.floats(0)?;
     let filter = match call.text("mode", "nearest")? {
         "nearest" => AxisFilter::Nearest,
         "linear" => AxisFilter::Linear,
+        "cubic" if call.opset < SAYS_PLACES => bail!("its mode is cubic, which version 11 brought"),
         "cubic" => AxisFilter::Cubic(call.float("cubic_coeff_a", -0.75)?),
         mode => bail!("its mode is {mode}"),
     };
@@ -55,7 +60,11 @@ fn sizes(call: &StepCall, input: &Tensor) -> Result<Vec<(usize, f64)>> {
         }
         None => (0..rank).collect(),
     };
-    let (of_scales, of_sizes) = if call.opset < 11 { (1, 4) } else { (2, 3) };
+    let (of_scales, of_sizes) = if call.opset < SAYS_PLACES {
+        (1, 4)
+    } else {
+        (2, 3)
+    };
     let mut made: Vec<(usize, f64)> = input.dims().iter().map(|size| (*size, 1.0)).collect();
     let is_there = |place: usize| call.optional(place).is_some_and(|x| x.elem_count() > 0);
     let count = if is_there(of_sizes) {
@@ -90,8 +99,14 @@ fn weights(
     scale: f64,
 ) -> Result<Vec<f32>> {
     call.room(vec![old, new])?;
-    let mode = call.text("coordinate_transformation_mode", "half_pixel")?;
-    let rounding = call.text("nearest_mode", "round_prefer_floor")?;
+    let (mode, rounding) = if call.opset < SAYS_PLACES {
+        ("asymmetric", "floor")
+    } else {
+        (
+            call.text("coordinate_transformation_mode", "half_pixel")?,
+            call.text("nearest_mode", "round_prefer_floor")?,
+        )
+    };
     let last = old as i64 - 1;
     let mut weights = vec![0.0; old * new];
     for (at, row) in weights.chunks_exact_mut(old).enumerate() {
@@ -105,6 +120,13 @@ fn weights(
             "align_corners" => at * (old as f64 - 1.0) / (new as f64 - 1.0),
             other => bail!("its coordinate_transformation_mode is {other}"),
         };
+        let is_nearest_of_old = call.opset < SAYS_PLACES && filter == AxisFilter::Nearest;
+        if is_nearest_of_old && scale < 1.0 && place != place.floor() {
+            // The standard does not say which, and ONNX Runtime takes the one behind.
+            bail!(
+                "it takes the nearest numbers of a larger map between two of them: export it with version 11 or later"
+            );
+        }
         let (first, shares) = shares(filter, place, rounding)?;
         for (beside, share) in shares.into_iter().enumerate() {
             let place = first.saturating_add(beside as i64).clamp(0, last);

@@ -243,6 +243,18 @@ fn what_does_not_fit_or_is_too_large_is_refused() {
     }
 }
 
+/// Before version 11, the standard does not say which number is the nearest where a map becomes smaller.
+#[test]
+fn nearest_numbers_of_a_larger_map_are_refused_where_they_are_not_said() {
+    let scales = Tensor::new(&[0.4_f32], &Device::Cpu).unwrap();
+    let inputs = [zeros(&[5]), Some(scales)];
+    let refused = made("Resize", 10, BTreeMap::new(), &inputs, 1).unwrap_err();
+    assert!(refused.contains("between two of them"), "{refused}");
+    let cubic = [("mode".to_owned(), StepAttribute::Text("cubic".to_owned()))];
+    let refused = made("Resize", 10, cubic.into(), &inputs, 1).unwrap_err();
+    assert!(refused.contains("its mode is cubic"), "{refused}");
+}
+
 /// Each matrix is small, and all products of them are not.
 #[test]
 fn multiplications_are_counted() {
@@ -273,6 +285,45 @@ fn multiplications_are_counted() {
     let spent = call.spend(&[1]).unwrap_err().to_string();
     assert!(spent.contains("more multiplications"), "{spent}");
     assert!(call.spend(&[usize::MAX, 2]).is_err());
+}
+
+/// Each step is small beside what a value may hold. Each window of the pool would look at 2²² numbers, for each of 2²²
+/// places.
+#[test]
+fn what_pools_and_functions_take_is_counted_before_it_is_computed() {
+    let side = 1 << 12;
+    let kernel = [("kernel_shape", [1 << 11, 1 << 11])];
+    let attributes = kernel.map(|(name, sizes)| {
+        let sizes = sizes.map(|size: i64| size).to_vec();
+        (name.to_owned(), StepAttribute::Integers(sizes))
+    });
+    for operator in ["MaxPool", "AveragePool"] {
+        let map = [zeros(&[1, 1, side, side])];
+        let refused = made(operator, 17, attributes.clone().into(), &map, 1).unwrap_err();
+        assert!(refused.contains("read and write more numbers"), "{refused}");
+    }
+    // Step after step, of a value that takes no memory of its own.
+    for operator in ["Relu", "ReduceSum", "Transpose"] {
+        let step = |from: usize| GraphStep {
+            operator: operator.to_owned(),
+            inputs: vec![Some(from)],
+            outputs: vec![Some(1)],
+            attributes: BTreeMap::new(),
+        };
+        let bounds = call::RunBounds::of_touched(1 << 15);
+        let map = zeros(&[1 << 10]).unwrap();
+        let step = step(0);
+        let call = call::StepCall {
+            step: &step,
+            inputs: vec![Some(&map)],
+            opset: 17,
+            device: &Device::Cpu,
+            bounds: &bounds,
+        };
+        let steps = (0..1_000).map(|_| operators::compute(&call));
+        let done = steps.take_while(std::result::Result::is_ok).count();
+        assert!((10..40).contains(&done), "{operator}: {done}");
+    }
 }
 
 /// A graph that adds one to each pixel and takes two of them.

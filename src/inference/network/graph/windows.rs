@@ -208,7 +208,10 @@ pub fn pool(call: &StepCall, takes_largest: bool) -> Result<Tensor> {
     if !takes_largest && !counts_pads && windows.pads != [0; 4] {
         bail!("averages that leave the pads out");
     }
-    windows.counts(size)?;
+    let [rows, columns] = windows.counts(size)?;
+    let [down, across] = windows.kernel;
+    let (images, channels) = (map.dims()[0], map.dims()[1]);
+    call.touch(&[images, channels, rows, columns, down, across])?;
     let outside = takes_largest.then_some(f32::MIN);
     let padded = windows.padded(call, map, outside)?;
     let [kernel, strides] = [windows.kernel, windows.strides].map(|[a, b]| (a, b));

@@ -36,6 +36,8 @@ pub struct GraphReading<'a> {
 /// What is known of a graph after it was computed for an image of zeros.
 pub struct ComputedGraph {
     pub outputs: usize,
+    /// The shape of the outputs, `[1, …]`.
+    pub shape: Vec<usize>,
     /// The shape of what the last layer reads.
     read: Option<Vec<usize>>,
 }
@@ -257,6 +259,7 @@ impl<'a> GraphReading<'a> {
         let read = last.and_then(|last| run.get(last.read));
         Ok(ComputedGraph {
             outputs,
+            shape: made.dims().to_vec(),
             read: read.map(|read| read.dims().to_vec()),
         })
     }
