@@ -4,6 +4,7 @@ mod figures;
 mod localisation;
 mod outputs;
 mod page;
+mod page_charts;
 mod readings;
 mod references;
 mod study;
@@ -15,7 +16,7 @@ use anyhow::Result;
 
 use self::localisation::MarkedStudy;
 use self::outputs::Outputs;
-use self::readings::{LogState, ReaderRow, StoredReadings, labels, readings};
+use self::readings::{LogState, ReaderRow, StoredReadings, labels, name_patients, readings};
 use self::references::ReferenceCases;
 use self::study::{ImrmcFile, studies};
 use self::summary::{as_json, text};
@@ -47,7 +48,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
     };
     let outputs = Outputs::of(arguments)?;
     let Some(StoredReadings {
-        rows: readings,
+        rows: mut readings,
         log,
     }) = readings(&wanted)?
     else {
@@ -66,6 +67,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         }
         None => ReferenceCases::default(),
     };
+    name_patients(&mut readings, &references);
     references.complain_of(readings.iter().map(|reading| &reading.word.image));
     if let Some(file) = imrmc {
         file.write(&readings, &references)?;
