@@ -18,6 +18,7 @@ mod localisation;
 mod paired;
 mod primary;
 mod ratings;
+mod tables;
 mod times;
 
 use std::collections::HashMap;
@@ -230,7 +231,7 @@ pub struct ImrmcInput {
 /// # Errors
 /// [`Undefined::NoCase`], if no image has a reference standard.
 pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<ImrmcInput, Undefined> {
-    let ratings = primary::table(readings, primary::rating);
+    let ratings = tables::table(readings, tables::rating);
     if ratings.cases().is_empty() {
         return Err(Undefined::NoCase);
     }
@@ -238,7 +239,7 @@ pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<ImrmcInput, Undef
     let (table, values) = match has_ratings {
         true => (ratings, "ratings of blinded readers, 0 to 100"),
         false => (
-            primary::table(readings, primary::call),
+            tables::table(readings, tables::call),
             "calls of blinded readers, 1 is present",
         ),
     };
@@ -246,7 +247,7 @@ pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<ImrmcInput, Undef
         text: imrmc_file(&table, &format!("{label}: {values}")),
         has_ratings,
         unrated: match has_ratings {
-            true => [0, 1].map(|mode| primary::unrated(readings, mode)),
+            true => [0, 1].map(|mode| tables::unrated(readings, mode)),
             false => [0; 2],
         },
     })

@@ -5,6 +5,8 @@ mod localisation;
 mod outputs;
 mod page;
 mod page_charts;
+mod page_tables;
+mod patients;
 mod readings;
 mod references;
 mod study;
@@ -16,7 +18,8 @@ use anyhow::Result;
 
 use self::localisation::MarkedStudy;
 use self::outputs::Outputs;
-use self::readings::{LogState, ReaderRow, StoredReadings, labels, name_patients, readings};
+use self::patients::name_patients;
+use self::readings::{LogState, ReaderRow, StoredReadings, labels, readings};
 use self::references::ReferenceCases;
 use self::study::{ImrmcFile, studies};
 use self::summary::{as_json, text};

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use anyhow::Result;
 
 use super::page_charts::{rating_chart, roc_chart};
+use super::page_tables::{areas, interval_words, p_words, times};
 use super::readings::{LogState, ReaderRow};
 use crate::commands::shared::date::today;
 use crate::commands::shared::html::Html;
@@ -238,76 +239,6 @@ fn primary(html: &mut Html, report: &ReaderStudyReport) {
     }
 }
 
-/// The areas of each reader.
-fn areas(html: &mut Html, report: &ReaderStudyReport) {
-    let areas = report.comparisons.iter().filter(|found| found.is_area());
-    let areas: Vec<_> = areas.filter(|found| !found.by_reader.is_empty()).collect();
-    if areas.is_empty() {
-        return;
-    }
-    html.markup("<table>\n");
-    html.row(["figure", "reader", "mode", "images", "value (95 %)"]);
-    for found in areas {
-        for own in &found.by_reader {
-            html.row([
-                found.figure,
-                &own.reader,
-                &own.mode,
-                &own.images.to_string(),
-                &interval_words(own.value, own.low.zip(own.high)),
-            ]);
-        }
-    }
-    html.markup("</table>\n<p class=\"small\">Of the images that are compared. Intervals: jackknife over patients, normal.</p>\n");
-}
-
-/// Reading times aided and unaided.
-fn times(html: &mut Html, found: &TimesOfReaders) {
-    html.markup("<h2>Reading time</h2>\n");
-    match &found.comparison {
-        Known::Undefined { undefined } => {
-            html.element(
-                "<p>",
-                &format!("Aided over unaided: n/a, {undefined}."),
-                "</p>\n",
-            );
-        }
-        Known::Value(times) => {
-            html.markup("<table>\n");
-            html.row([
-                "readings",
-                "readers",
-                "aided",
-                "unaided",
-                "aided / unaided",
-                "p",
-            ]);
-            html.row([
-                found.readings.to_string(),
-                times.readers.to_string(),
-                format!("{:.1} s", times.aided_seconds),
-                format!("{:.1} s", times.unaided_seconds),
-                interval_words(times.ratio, Some((times.low, times.high))),
-                p_words(times.p),
-            ]);
-            html.markup("</table>\n");
-            html.element(
-                "<p class=\"small\">",
-                &format!("Geometric means; {}.", times.method),
-                "</p>\n",
-            );
-        }
-    }
-    html.element(
-        "<p class=\"small\">",
-        &format!(
-            "Left out: {} readings in one mode only, {} without a time, {} of the sequential design.",
-            found.one_mode_only, found.without_time, found.sequential
-        ),
-        "</p>\n",
-    );
-}
-
 fn comparison(found: &ModeComparison) -> [String; 8] {
     let (difference, p) = match &found.difference {
         Known::Value(difference) => (difference_words(difference), p_words(difference.p)),
@@ -332,24 +263,8 @@ fn estimate_words(found: &Known<StudyEstimate>) -> String {
     }
 }
 
-fn interval_words(value: f64, interval: Option<(f64, f64)>) -> String {
-    match interval {
-        Some((low, high)) => format!("{value:.3} ({low:.3} to {high:.3})"),
-        None => format!("{value:.3} (no interval)"),
-    }
-}
-
 fn difference_words(found: &StudyDifference) -> String {
     format!("{:.3} ({:.3} to {:.3})", found.value, found.low, found.high)
-}
-
-/// Never 0.
-fn p_words(p: f64) -> String {
-    if p < 0.001 {
-        "< 0.001".to_owned()
-    } else {
-        format!("{p:.3}")
-    }
 }
 
 /// What each reader marked in each mode. Every row adds up.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ComparedReadings;
+use super::patients::without_patients;
 use super::readings::{
     ReaderRow, from_cache, labels, read, reviewers, seen_before, timed, times, without_answer,
-    without_patients,
 };
 use super::references::ReferenceCases;
 use crate::commands::shared::named;

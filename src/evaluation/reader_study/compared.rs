@@ -42,9 +42,8 @@ impl ComparedReadings {
                 readers.push((reader, [false; 2], false));
                 readers.len() - 1
             });
-            for mode in 0..MODES.len() {
-                readers[at].1[mode] |= has[mode];
-            }
+            let known = readers[at].1.iter_mut().zip(has);
+            known.for_each(|(known, has)| *known |= has);
             readers[at].2 |= is_kept(*has);
         }
         let out = readers.iter().filter(|(_, _, has_any)| !has_any);
