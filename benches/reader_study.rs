@@ -22,7 +22,7 @@ use cxr::evaluation::statistics::mrmc::{
 };
 use cxr::evaluation::statistics::paired_calls::{PairedCounts, clustered_comparison, mcnemar};
 use cxr::evaluation::statistics::raters::{
-    CategoryDistance, RatedUnits, fleiss_kappa, gwet, krippendorff_alpha, weighted_kappa,
+    CategoryDistance, RatedUnits, fleiss_kappa, gwet, krippendorff_alpha,
 };
 use cxr::evaluation::statistics::reading_time::{ReadingTime, reading_times};
 
@@ -173,12 +173,6 @@ fn agreement(ratings: &[Vec<Vec<f64>>]) {
         CategoryDistance::Ordinal,
         CategoryDistance::Interval,
     ];
-    timed("κ of all pairs of readers, without intervals", || {
-        let pairs = (0..READERS).flat_map(|one| (one + 1..READERS).map(move |other| (one, other)));
-        let once = vec![1.0; CASES];
-        let kappas = |pair| distances.map(|distance| weighted_kappa(&rated, pair, distance, &once));
-        pairs.map(kappas).collect::<Vec<_>>()
-    });
     timed("κ, AC and α with intervals of 2,000 draws", || {
         let all = |weights: &[f64]| -> Vec<Option<f64>> {
             let mut found = vec![fleiss_kappa(&rated, weights)];

@@ -14,6 +14,9 @@ use cxr::store::{ReviewEntry, Store};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+#[path = "agreement/sittings.rs"]
+mod sittings;
+
 const LABEL: &str = "Pneumonia";
 const MODEL: &str = "ab";
 
@@ -248,6 +251,12 @@ fn all_readers_together_come_first() {
     assert!(p > 0.0 && p < 1.0, "{p}");
     let specificity = &found["comparisons"][1];
     assert_eq!(specificity["difference"]["undefined"], "nothing varies");
+    let times = &report["reading_time"];
+    let words = "in the sequential design the answer comes after the unaided call";
+    assert_eq!(
+        (&times["comparison"]["undefined"], &times["sequential"]),
+        (&words.into(), &40.into())
+    );
     let changes = &found["changes"];
     assert_eq!(
         (&changes["all"]["helped"], &changes["all"]["misled"]),
@@ -275,7 +284,10 @@ fn imrmc_gets_its_file() {
             &[&["-m", "cases.csv", "--imrmc"][..], more].concat(),
         )
     };
-    assert!(run(&["calls.imrmc"]).status.success());
+    let first = run(&["calls.imrmc"]);
+    assert!(first.status.success());
+    let said = String::from_utf8(first.stderr).unwrap();
+    assert!(said.contains("calls.imrmc: calls, 1 or 0"), "{said}");
     let file = study.folder.path().join("calls.imrmc");
     let written = fs::read_to_string(&file).unwrap();
     assert!(
@@ -533,9 +545,42 @@ fn two_patients_with_one_identifier_are_two_patients_of_the_bootstrap() {
             .unwrap();
     }
     drop(log);
-    let output = study.run("agreement", &[]);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let page = |arguments: &[&str]| {
+        let output = study.run("agreement", arguments);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = page(&[]);
     assert!(text.contains("20 images of 18 patients"), "{text}");
+    assert!(text.contains("16 of 20 images have no patient"), "{text}");
+    // A manifest without patients changes nothing of that, and one that names the first image only speaks for the second, too,
+    // which is of the same person.
+    let manifest = study.folder.path().join("cases.csv");
+    let rows = |patient: &str| {
+        let finding = |n| if n < 10 { "Pneumonia" } else { "No Finding" };
+        let row = |n| format!("ward3/{n}.png,{}{patient}\n", finding(n));
+        (1..20).map(row).collect::<String>()
+    };
+    let table = format!("filename,finding\nward3/0.png,Pneumonia\n{}", rows(""));
+    fs::write(&manifest, table).unwrap();
+    let text = page(&["-m", "cases.csv"]);
+    assert!(text.contains("20 images of 18 patients"), "{text}");
+    assert!(text.contains("16 of 20 images have no patient"), "{text}");
+    let table = format!(
+        "filename,finding,patientid\nward3/0.png,Pneumonia,first\n{}",
+        rows(",")
+    );
+    fs::write(&manifest, table).unwrap();
+    let text = page(&["-m", "cases.csv"]);
+    assert!(text.contains("20 images of 18 patients"), "{text}");
+    // With a patient for each image there is nothing to say.
+    let table = format!(
+        "filename,finding,patientid\nward3/0.png,Pneumonia,first\n{}",
+        rows(",second")
+    );
+    fs::write(&manifest, table).unwrap();
+    let text = page(&["-m", "cases.csv"]);
+    assert!(text.contains("20 images of 2 patients"), "{text}");
+    assert!(!text.contains("have no patient"), "{text}");
 }
 
 /// A verdict before the first call shows that the answer was seen: the image is left out of all figures.
@@ -822,7 +867,18 @@ fn a_pilot_plans_the_next_study() {
     ];
     let page = size_page(&asked);
     assert!(
-        page.contains("of 10 cases") && page.contains("cases for 80 %"),
+        page.contains("of 10 positive cases") && page.contains("positive cases for 80 %"),
+        "{page}"
+    );
+    // Half of the pilot's images are positive: twice as many have to be read.
+    let in_all = "  in all    100 cases     200 cases ";
+    assert!(page.contains(in_all), "{page}");
+    assert!(
+        page.contains("if 50 % are positive, as in the pilot (10 of 20)"),
+        "{page}"
+    );
+    assert!(
+        page.lines().all(|line| line.chars().count() <= 130),
         "{page}"
     );
     for (more, words) in [

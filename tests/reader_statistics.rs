@@ -15,7 +15,7 @@ use cxr::evaluation::statistics::mrmc::{
     proportion, proportion_difference, unbiased,
 };
 use cxr::evaluation::statistics::raters::{
-    CategoryDistance, RatedUnits, fleiss_kappa, gwet, krippendorff_alpha, weighted_kappa,
+    CategoryDistance, RatedUnits, fleiss_kappa, gwet, krippendorff_alpha,
 };
 use cxr::evaluation::statistics::reading_time::{ReadingTime, reading_times};
 use serde_json::Value;
@@ -289,8 +289,6 @@ fn agreement_of_raters_is_that_of_irrcac_and_krippendorff() {
             );
             let alpha = krippendorff_alpha(&rated, distance, &once).unwrap();
             close(alpha, &set["alpha"][key], &format!("{name} α {key}"));
-            let kappa = weighted_kappa(&rated, (0, 1), distance, &once).unwrap();
-            close(kappa, &set["kappa"][key], &format!("{name} κ {key}"));
         }
         match fleiss_kappa(&rated, &once) {
             Some(kappa) => close(kappa, &set["fleiss"], name),

@@ -137,7 +137,7 @@ pub struct Agreement {
     #[arg(long, value_name = "study.toml", conflicts_with_all = ["folder", "store"])]
     pub study: Option<PathBuf>,
 
-    /// Only the readings of this reader
+    /// Only the readings of this reader; not with --report
     #[arg(long, value_name = "NAME")]
     pub reviewer: Option<String>,
 
@@ -149,8 +149,8 @@ pub struct Agreement {
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 
-    /// Also write the calls and the reference standard as an input file for iMRMC. LABEL= is needed where
-    /// readers were asked about several
+    /// Also write the ratings (the calls, where there is no rating) and the reference standard as an input file for iMRMC. LABEL= is
+    /// needed where readers were asked about several
     #[arg(long, value_name = "[LABEL=]FILE.imrmc", requires = "reference")]
     pub imrmc: Option<String>,
 
@@ -162,7 +162,8 @@ pub struct Agreement {
     #[arg(long, value_name = "FILE.csv|.parquet")]
     pub table: Option<PathBuf>,
 
-    /// Also write each figure: of each reader in each mode, the means, and the differences with their tests
+    /// Also write each figure: of each reader in each mode, the means, the differences with their tests, agreement of ratings, and
+    /// reading times
     #[arg(long, value_name = "FILE.csv|.parquet")]
     pub figures: Option<PathBuf>,
 

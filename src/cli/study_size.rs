@@ -80,7 +80,7 @@ pub struct PowerArguments {
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [4, 6, 8, 10, 15])]
     pub readers: Vec<u32>,
 
-    /// Numbers of cases
+    /// Numbers of cases: of positive or of negative ones, where the figure is sensitivity or specificity
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [50, 100, 200, 300, 500])]
     pub cases: Vec<u32>,
 

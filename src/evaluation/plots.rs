@@ -1,6 +1,7 @@
 //! A page of plots for each question: ROC and precision-recall curves, reliability, scores by class, and
 //! the confusion at the first operating point. SVG: the viewer's own fonts are used.
 
+pub mod differences;
 pub mod lines;
 
 use std::error::Error;

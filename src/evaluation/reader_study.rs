@@ -1,32 +1,40 @@
 //! All readers of one question together: whether the model's answer helps readers like these, how far they agree with
-//! each other, and what became of their calls. Reading times of the sequential design cannot be compared: the answer
-//! comes after the unaided call, and only a reader who calls again has a time with it.
+//! each other, and what became of their calls.
 //!
 //! ```text
 //! StudyReading ─► ReadingTable ─► Obuchowski-Rockette, U-statistics   sensitivity, specificity: the primary table
 //!           ├───► κ, AC₁, α of all readers; κ of each pair             bootstrap over patients
+//!           ├───► ratings: intraclass correlation, limits of agreement of the modes
 //!           ├───► Obuchowski 1998, McNemar                             each reader
 //!           └───► helped, misled, automation bias                      bootstrap over patients
 //! MarkedReading ─► (weighted) AFROC ─► Obuchowski-Rockette             marks on lesions, in the primary table
+//! TimedReading ──► mixed model of the logarithms                       reading time, aided over unaided
 //! ```
 
 mod agreement;
+mod compared;
 mod curves;
 mod localisation;
 mod paired;
 mod primary;
+mod ratings;
+mod tables;
+mod times;
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
 pub use agreement::{AgreementOfReaders, PairOfReaders};
+pub use compared::ReadingCounts;
 pub use curves::{ReaderCurve, curves_of_readers};
 pub use localisation::{
     LesionCase, LocalisationReport, MarkPlace, MarkScore, MarkedReading, MarksOfReader, PlacedMark,
 };
 pub use paired::PairedReader;
 pub use primary::{FigureOfReader, ModeComparison, StudyDifference};
+pub use ratings::{RatingChange, RatingLimits, RatingsOfReaders, rating_changes};
+pub use times::{ComparedTimes, TimedReading, TimesOfReaders, times_of_readers};
 
 use super::bootstrap;
 use super::readers::ReaderCall;
@@ -58,13 +66,29 @@ pub enum Known<T> {
     Undefined { undefined: String },
 }
 
+impl<T> Known<T> {
+    pub fn undefined(reason: &str) -> Self {
+        Known::Undefined {
+            undefined: reason.to_owned(),
+        }
+    }
+
+    /// The value, or the reason why there is none.
+    pub fn of(found: Option<T>, reason: impl FnOnce() -> String) -> Self {
+        match found {
+            Some(value) => Known::Value(value),
+            None => Known::Undefined {
+                undefined: reason(),
+            },
+        }
+    }
+}
+
 impl<T> From<Result<T, Undefined>> for Known<T> {
     fn from(found: Result<T, Undefined>) -> Self {
         match found {
             Ok(value) => Known::Value(value),
-            Err(reason) => Known::Undefined {
-                undefined: reason.to_string(),
-            },
+            Err(reason) => Known::undefined(&reason.to_string()),
         }
     }
 }
@@ -100,6 +124,9 @@ pub struct ReaderStudyReport {
     pub paired: Vec<PairedReader>,
     /// `None` without a reference standard, and where no image was read in both modes.
     pub changes: Option<ChangesOfCalls>,
+    /// Aided less unaided ratings; `None` where no image was rated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rating_limits: Option<Known<RatingLimits>>,
     /// Marks on lesions; `None` where they were not asked for, or there is no reference standard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub localisation: Option<LocalisationReport>,
@@ -124,8 +151,8 @@ impl ReaderStudyReport {
 pub struct ChangesOfCalls {
     #[serde(flatten)]
     pub counts: CallChanges,
-    /// Wrong calls where the model was wrong, aided less unaided; `None` where it never was.
-    pub automation_bias: Option<StudyEstimate>,
+    /// Wrong calls where the model was wrong, aided less unaided.
+    pub automation_bias: Known<StudyEstimate>,
     pub wrong_aided: Option<f64>,
     pub wrong_unaided: Option<f64>,
 }
@@ -170,6 +197,7 @@ pub fn reader_study(label: &str, readings: &[StudyReading]) -> ReaderStudyReport
             Vec::new()
         },
         changes: is_compared.then(|| changes(readings)),
+        rating_limits: ratings::limits(readings),
         localisation: None,
     }
 }
@@ -187,16 +215,42 @@ pub fn adjust(reports: &mut [ReaderStudyReport]) {
     }
 }
 
-/// The file for iMRMC: calls, 1 or 0, of the images with a reference standard.
-pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<String, Undefined> {
-    let table = primary::table(readings);
-    if table.cases().is_empty() {
+/// An input file for iMRMC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImrmcInput {
+    pub text: String,
+    /// Whether it has ratings, and not calls.
+    pub has_ratings: bool,
+    /// Of ratings: calls without one, aided and unaided. They are not in it.
+    pub unrated: [usize; 2],
+}
+
+/// The file for iMRMC, of the images with a reference standard: ratings, which are what the primary AUC is of; calls, 1 or 0,
+/// where there is no rating at all.
+///
+/// # Errors
+/// [`Undefined::NoCase`], if no image has a reference standard.
+pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<ImrmcInput, Undefined> {
+    let ratings = tables::table(readings, tables::rating);
+    if ratings.cases().is_empty() {
         return Err(Undefined::NoCase);
     }
-    Ok(imrmc_file(
-        &table,
-        &format!("{label}: calls of blinded readers, 1 is present"),
-    ))
+    let has_ratings = !ratings.modes().is_empty();
+    let (table, values) = match has_ratings {
+        true => (ratings, "ratings of blinded readers, 0 to 100"),
+        false => (
+            tables::table(readings, tables::call),
+            "calls of blinded readers, 1 is present",
+        ),
+    };
+    Ok(ImrmcInput {
+        text: imrmc_file(&table, &format!("{label}: {values}")),
+        has_ratings,
+        unrated: match has_ratings {
+            true => [0, 1].map(|mode| tables::unrated(readings, mode)),
+            false => [0; 2],
+        },
+    })
 }
 
 /// Different names, in the order in which they come.
@@ -258,7 +312,13 @@ fn changes(readings: &[StudyReading]) -> ChangesOfCalls {
     });
     ChangesOfCalls {
         counts: call_changes(&pairs),
-        automation_bias: once.map(|found| estimate(found.bias, bounds[0])),
+        automation_bias: Known::of(
+            once.map(|found| estimate(found.bias, bounds[0])),
+            || match pairs.iter().any(|pair| pair.model.is_some()) {
+                true => "the model was never wrong".to_owned(),
+                false => "no answer of the model".to_owned(),
+            },
+        ),
         wrong_aided: once.map(|found| found.aided),
         wrong_unaided: once.map(|found| found.unaided),
     }

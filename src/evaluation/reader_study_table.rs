@@ -1,5 +1,7 @@
 //! A reader study as a table for a terminal of a hundred columns: the primary result first.
 
+mod agreement;
+
 use std::fmt::Write;
 
 use unicode_width::UnicodeWidthStr;
@@ -10,15 +12,14 @@ use super::reader_study::{
 };
 use super::report::{Interval, IntervalMethod};
 use super::statistics::call_changes::ChangeCounts;
-use super::tables::{counted, image_counts, share_with_interval, with_interval};
+use super::tables::{counted, share_with_interval, with_interval};
+pub use agreement::reading_times;
 
 const NAME: usize = 26;
 const VALUE: usize = 23;
 /// The longest line of a sentence.
 const SENTENCE: usize = 110;
 const UNDEFINED: &str = "n/a";
-/// More readers have too many pairs for a page; JSON has them all.
-const PAIRED_READERS: usize = 6;
 
 /// The page of one question, lines ended by a line feed.
 pub fn terminal(report: &ReaderStudyReport) -> String {
@@ -42,7 +43,9 @@ pub fn terminal(report: &ReaderStudyReport) -> String {
         ));
     }
     primary(&mut page, &report.comparisons);
-    agreement(&mut page, report);
+    areas(&mut page, &report.comparisons);
+    agreement::agreement(&mut page, report);
+    agreement::ratings(&mut page, report);
     paired(&mut page, &report.paired);
     report
         .changes
@@ -130,42 +133,49 @@ fn primary(page: &mut Page, comparisons: &[ModeComparison]) {
                 page.line(&format!("  {}: {calls} without a rating", found.figure));
             }
         }
+        let counts = &found.readings;
+        if counts.aided_only + counts.unaided_only > 0 {
+            page.line(&format!(
+                "  {}: of images that their reader has in one mode only, {} aided and {} unaided left out; {} compared",
+                found.figure,
+                counts.aided_only,
+                counted(counts.unaided_only, "reading"),
+                counts.compared
+            ));
+        }
         for (reader, reason) in &found.left_out {
             page.line(&format!("  {} without {reader}: {reason}", found.figure));
         }
     }
 }
 
-fn agreement(page: &mut Page, report: &ReaderStudyReport) {
-    if report.agreement.is_empty() {
-        return;
-    }
-    let heading = ["Fleiss' κ", "Gwet's AC1", "Krippendorff's α"].map(str::to_owned);
-    page.row("between readers", &heading);
-    for found in &report.agreement {
-        let cells = [
-            &found.fleiss_kappa,
-            &found.gwet_ac1,
-            &found.krippendorff_alpha,
-        ];
-        page.row(
-            &format!("{} ({})", found.mode, found.images),
-            &cells.map(coefficient),
-        );
-    }
-    if report.readers > PAIRED_READERS {
-        page.line("  Cohen's κ of each pair of readers: --format json has it.");
-        return;
-    }
-    page.row("Cohen's κ", &["unaided", "aided"].map(str::to_owned));
-    for pair in &report.pairs {
-        let images = image_counts([pair.unaided_images, pair.aided_images]);
-        let images = images.unwrap_or_else(|| "0".to_owned());
-        let name = format!("{}, {} ({images})", pair.first, pair.second);
-        page.row(
-            &name,
-            &[coefficient(&pair.unaided), coefficient(&pair.aided)],
-        );
+/// The figures of each reader that stand nowhere else: areas. Sensitivity and specificity are in the table of each reader.
+fn areas(page: &mut Page, comparisons: &[ModeComparison]) {
+    let areas = comparisons.iter().filter(|found| found.is_area());
+    for found in areas.filter(|found| !found.by_reader.is_empty()) {
+        let heading = ["aided", "unaided"].map(str::to_owned);
+        page.row(&format!("each reader's {}", found.figure), &heading);
+        let mut readers: Vec<&str> = Vec::new();
+        for own in &found.by_reader {
+            if !readers.contains(&own.reader.as_str()) {
+                readers.push(&own.reader);
+            }
+        }
+        for reader in readers {
+            let of_mode = |mode: &str| {
+                let mut all = found.by_reader.iter();
+                all.find(|own| own.reader == reader && own.mode == mode)
+            };
+            let [aided, unaided] = ["aided", "unaided"].map(of_mode);
+            let images = aided.or(unaided).map_or(0, |own| own.images);
+            let cells = [aided, unaided].map(|own| {
+                own.map_or_else(String::new, |own| {
+                    share_with_interval(own.value, bounds(own.low, own.high), 2)
+                })
+            });
+            page.row(&format!("{reader} ({images})"), &cells);
+        }
+        page.line("  Intervals: jackknife by patient, normal, for this reader and patients as random samples.");
     }
 }
 
@@ -227,15 +237,16 @@ fn changes(page: &mut Page, found: &ChangesOfCalls) {
             &cells.map(|count| count.to_string()),
         );
     }
-    if let (Some(bias), Some(aided), Some(unaided)) = (
-        found.automation_bias,
-        found.wrong_aided,
-        found.wrong_unaided,
-    ) {
-        page.line(&format!(
+    let shares = found.wrong_aided.zip(found.wrong_unaided);
+    match (&found.automation_bias, shares) {
+        (Known::Value(bias), Some((aided, unaided))) => page.line(&format!(
             "  automation bias, wrong calls where the model was wrong: {aided:.2} aided, {unaided:.2} unaided, difference {}",
-            with_interval(bias.value, interval(&bias), 2, " to ")
-        ));
+            estimate_words(bias)
+        )),
+        (Known::Undefined { undefined }, _) => {
+            page.line(&format!("  automation bias: {UNDEFINED}, {undefined}"));
+        }
+        (Known::Value(_), None) => {}
     }
 }
 
@@ -307,9 +318,24 @@ fn share(found: &Known<StudyEstimate>) -> String {
     }
 }
 
-fn coefficient(found: &Option<StudyEstimate>) -> String {
-    let text = |found: &StudyEstimate| with_interval(found.value, interval(found), 2, " to ");
-    found.as_ref().map_or_else(|| UNDEFINED.to_owned(), text)
+/// Without the reason, for which a column has no room.
+fn coefficient(found: &Known<StudyEstimate>) -> String {
+    match found {
+        Known::Value(found) => estimate_words(found),
+        Known::Undefined { .. } => UNDEFINED.to_owned(),
+    }
+}
+
+fn reason_of<T>(found: &Known<T>) -> Option<&str> {
+    match found {
+        Known::Value(_) => None,
+        Known::Undefined { undefined } => Some(undefined),
+    }
+}
+
+/// A value that may be negative, and its interval.
+fn estimate_words(found: &StudyEstimate) -> String {
+    with_interval(found.value, interval(found), 2, " to ")
 }
 
 fn with_p(found: &Known<StudyDifference>) -> String {
@@ -329,7 +355,11 @@ fn of_difference(found: &StudyDifference) -> String {
 }
 
 fn interval(found: &StudyEstimate) -> Option<Interval> {
-    let (low, high) = found.low.zip(found.high)?;
+    bounds(found.low, found.high)
+}
+
+fn bounds(low: Option<f64>, high: Option<f64>) -> Option<Interval> {
+    let (low, high) = low.zip(high)?;
     // No mark in the table: these are not Wilson's.
     Some(Interval {
         low,

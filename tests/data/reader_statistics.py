@@ -5,7 +5,7 @@
 
 The data are made up here. Moments of U-statistics are means over all their tuples (Gallas 2006, table 1; iMRMC goes
 through matrices instead); jackknife figures are computed anew without each patient; DeLong's covariances are those of
-their paper's formula; weighted kappa is from the table of counts. AC1, AC2 and alpha are from the packages named.
+their paper's formula. AC1, AC2 and alpha are from the packages named.
 `reader_statistics.R` adds what R's lme4 and psych say.
 """
 
@@ -350,17 +350,7 @@ def raters():
                  "alpha": {level: alpha(level) for level in ("nominal", "ordinal", "interval")}}
         if not missing:
             found["fleiss"] = cac("identity").fleiss()["est"]["coefficient_value"]
-        kappas = {}
-        pairs = [(row[0], row[1]) for row in rows if row[0] is not None and row[1] is not None]
-        for kind in ("nominal", "ordinal", "interval"):
-            w = np.array([[1 - (0 if a == b else 1 if kind == "nominal" else abs(a - b) / 3 if kind == "ordinal" else ((a - b) / 3) ** 2) for b in range(4)] for a in range(4)])
-            counts = np.zeros((4, 4))
-            for a, b in pairs:
-                counts[a - 1, b - 1] += 1
-            p = counts / counts.sum()
-            po, pe = (w * p).sum(), (w * np.outer(p.sum(1), p.sum(0))).sum()
-            kappas[kind] = (po - pe) / (1 - pe)
-        sets.append({"name": name, "rows": rows, **found, "kappa": kappas})
+        sets.append({"name": name, "rows": rows, **found})
     return sets
 
 

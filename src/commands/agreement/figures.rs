@@ -1,7 +1,7 @@
-//! The table of all figures of merit.
+//! The table of all figures of merit, and of what readers' ratings and times show.
 
 use crate::evaluation::reader_study::{
-    Known, ModeComparison, ReaderStudyReport, StudyDifference, StudyEstimate,
+    Known, ModeComparison, ReaderStudyReport, StudyDifference, StudyEstimate, TimesOfReaders,
 };
 use crate::export::Cell;
 
@@ -24,34 +24,165 @@ pub const COLUMNS: [&str; 12] = [
 /// Of value, bounds, degrees of freedom and p, which is never written as 0.
 const DECIMALS: [usize; 5] = [6, 6, 6, 3, 12];
 const RANDOM: &str = "random readers and cases";
+const BY_JACKKNIFE: &str = "jackknife over patients";
+const INTRACLASS: &str = "two-way analysis of variance";
+const BLAND_ALTMAN: &str = "Bland-Altman";
+const MIXED: &str = "mixed model of logarithms";
 
-/// Figures of readers, means and differences. A figure that is undefined has a row with its reason.
-pub fn rows(studies: &[ReaderStudyReport]) -> Vec<Vec<Cell>> {
+/// Figures of readers, means and differences, agreement of ratings, and reading times. A figure that is undefined has a row with
+/// its reason.
+pub fn rows(studies: &[ReaderStudyReport], times: &TimesOfReaders) -> Vec<Vec<Cell>> {
     let of_study = |study: &ReaderStudyReport| -> Vec<Vec<Cell>> {
         let all = study.comparisons.iter();
-        all.flat_map(|found| of_figure(&study.label, found))
-            .collect()
+        let mut rows: Vec<Vec<Cell>> = all
+            .flat_map(|found| of_figure(&study.label, found))
+            .collect();
+        rows.extend(of_ratings(study));
+        rows
     };
-    studies.iter().flat_map(of_study).collect()
+    let mut rows: Vec<Vec<Cell>> = studies.iter().flat_map(of_study).collect();
+    rows.extend(of_times(times));
+    rows
+}
+
+/// The columns before the numbers.
+struct RowHead<'a> {
+    label: &'a str,
+    figure: &'a str,
+    images: usize,
+    reader: &'a str,
+    mode: &'a str,
+    analysis: &'a str,
+}
+
+impl RowHead<'_> {
+    fn with(&self, numbers: Vec<Cell>) -> Vec<Cell> {
+        let mut row = vec![
+            words(self.label),
+            Cell::text(self.figure),
+            Cell::Nested((self.images as u64).into()),
+            words(self.reader),
+            words(self.mode),
+            words(self.analysis),
+        ];
+        row.extend(numbers);
+        row
+    }
+}
+
+fn of_ratings(study: &ReaderStudyReport) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
+    let head = |figure, images, mode, analysis| RowHead {
+        label: &study.label,
+        figure,
+        images,
+        reader: "",
+        mode,
+        analysis,
+    };
+    for agreement in &study.agreement {
+        match &agreement.ratings {
+            None => {}
+            Some(Known::Undefined { undefined }) => {
+                let head = head("ICC(2,1) of ratings", 0, agreement.mode, INTRACLASS);
+                rows.push(head.with(estimate(&Known::undefined(undefined))));
+            }
+            Some(Known::Value(found)) => {
+                for (figure, value) in [
+                    ("ICC(2,1) of ratings", found.agreement),
+                    ("ICC(3,1) of ratings", found.consistency),
+                ] {
+                    let head = head(figure, found.images, agreement.mode, INTRACLASS);
+                    rows.push(head.with(estimate(&Known::Value(value))));
+                }
+            }
+        }
+    }
+    let mode = "aided - unaided";
+    match &study.rating_limits {
+        None => {}
+        Some(Known::Undefined { undefined }) => {
+            let head = head("mean difference of ratings", 0, mode, BLAND_ALTMAN);
+            rows.push(head.with(estimate(&Known::undefined(undefined))));
+        }
+        Some(Known::Value(found)) => {
+            for (figure, value) in [
+                ("mean difference of ratings", found.bias),
+                ("lower limit of agreement of ratings", found.lower),
+                ("upper limit of agreement of ratings", found.upper),
+            ] {
+                let head = head(figure, found.readings, mode, BLAND_ALTMAN);
+                rows.push(head.with(estimate(&Known::Value(value))));
+            }
+        }
+    }
+    rows
+}
+
+fn of_times(times: &TimesOfReaders) -> Vec<Vec<Cell>> {
+    let head = |figure, mode| RowHead {
+        label: "",
+        figure,
+        images: times.readings,
+        reader: "",
+        mode,
+        analysis: MIXED,
+    };
+    let ratio = head("ratio of reading times", "aided / unaided");
+    let found = match &times.comparison {
+        Known::Undefined { undefined } => {
+            return vec![ratio.with(estimate(&Known::undefined(undefined)))];
+        }
+        Known::Value(found) => found,
+    };
+    let mut cells = numbers([
+        Some(found.ratio),
+        Some(found.low),
+        Some(found.high),
+        Some(found.df),
+        Some(found.p),
+    ]);
+    cells.push(Cell::Empty);
+    let mean = |mode, seconds| {
+        let mut cells = numbers([Some(seconds), None, None, None, None]);
+        cells.push(Cell::Empty);
+        head("reading time in seconds, geometric mean", mode).with(cells)
+    };
+    vec![
+        mean("aided", found.aided_seconds),
+        mean("unaided", found.unaided_seconds),
+        ratio.with(cells),
+    ]
 }
 
 fn of_figure(label: &str, found: &ModeComparison) -> Vec<Vec<Cell>> {
     let begin = |reader: &str, mode: &str, analysis: &str| {
-        vec![
-            Cell::text(label),
-            Cell::text(found.figure),
-            Cell::Nested((found.images as u64).into()),
-            words(reader),
-            words(mode),
-            words(analysis),
-        ]
+        let head = RowHead {
+            label,
+            figure: found.figure,
+            images: found.images,
+            reader,
+            mode,
+            analysis,
+        };
+        head.with(Vec::new())
     };
     let mut rows = Vec::new();
     for own in &found.by_reader {
-        let mut row = begin(&own.reader, &own.mode, "");
-        row.extend(numbers([Some(own.value), None, None, None, None]));
-        row.push(Cell::Empty);
-        rows.push(row);
+        let head = RowHead {
+            label,
+            figure: found.figure,
+            images: own.images,
+            reader: &own.reader,
+            mode: &own.mode,
+            analysis: BY_JACKKNIFE,
+        };
+        let mut cells = numbers([Some(own.value), own.low, own.high, None, None]);
+        cells.push(match own.low {
+            Some(_) => Cell::Empty,
+            None => Cell::text("no interval: nothing varies"),
+        });
+        rows.push(head.with(cells));
     }
     for (reader, reason) in &found.left_out {
         let mut row = begin(reader, "", "");

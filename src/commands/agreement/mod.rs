@@ -4,6 +4,9 @@ mod figures;
 mod localisation;
 mod outputs;
 mod page;
+mod page_charts;
+mod page_tables;
+mod patients;
 mod readings;
 mod references;
 mod study;
@@ -16,6 +19,7 @@ use anyhow::Result;
 
 use self::localisation::MarkedStudy;
 use self::outputs::Outputs;
+use self::patients::name_patients;
 use self::readings::{LogState, ReaderRow, StoredReadings, labels, readings};
 use self::references::ReferenceCases;
 use self::study::{ImrmcFile, studies};
@@ -52,7 +56,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
     };
     let outputs = Outputs::of(arguments)?;
     let Some(StoredReadings {
-        rows: readings,
+        rows: mut readings,
         log,
     }) = readings(&wanted)?
     else {
@@ -71,6 +75,7 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         }
         None => ReferenceCases::default(),
     };
+    name_patients(&mut readings, &references);
     references.complain_of(readings.iter().map(|reading| &reading.word.image));
     if let Some(file) = imrmc {
         file.write(&readings, &references)?;

@@ -8,7 +8,8 @@ use super::ComparedReadings;
 use super::figures;
 use super::localisation::{self, MarkedStudy};
 use super::page::{StudyReportContents, report_page};
-use super::readings::{ReaderRow, labels, read};
+use super::patients::without_patients;
+use super::readings::{ReaderRow, labels, read, timed};
 use super::references::ReferenceCases;
 use super::study::of_label;
 use super::summary::text;
@@ -17,6 +18,7 @@ use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
 use crate::commands::shared::study::LoadedStudy;
 use crate::commands::shared::{Usage, table_bytes};
 use crate::domain::Call;
+use crate::evaluation::reader_study::times_of_readers;
 use crate::export::{Cell, TableFormat, path_text};
 use crate::study::digest;
 
@@ -54,6 +56,13 @@ impl<'a> Outputs<'a> {
         if let Some(path) = report.filter(|path| path.extension().is_none_or(|e| e != "html")) {
             return Err(Usage::error(format!(
                 "--report {}: a .html file, please",
+                path_text(path)
+            )));
+        }
+        if let Some((path, reviewer)) = report.zip(arguments.reviewer.as_deref()) {
+            return Err(Usage::error(format!(
+                "--report {}: the page counts the readings of all readers of the study, and cannot be of {reviewer} alone; \
+                 leave --reviewer out",
                 path_text(path)
             )));
         }
@@ -105,7 +114,11 @@ impl<'a> Outputs<'a> {
             write_whole(path, &bytes, self.force)?;
         }
         if let Some((path, format)) = self.figures {
-            let bytes = table_bytes(format, &figures::COLUMNS, &figures::rows(studies))?;
+            let bytes = table_bytes(
+                format,
+                &figures::COLUMNS,
+                &figures::rows(studies, &times_of_readers(&timed(readings))),
+            )?;
             write_whole(path, &bytes, self.force)?;
         }
         if let Some((path, format, marked)) = marks {
@@ -122,6 +135,8 @@ impl<'a> Outputs<'a> {
                     .map(|label| (of_label(readings, &label, references), label))
                     .collect(),
                 text: &text(compared),
+                times: times_of_readers(&timed(readings)),
+                without_patients: without_patients(readings),
                 log,
                 manifest_sha256: self
                     .manifest

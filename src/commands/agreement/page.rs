@@ -2,23 +2,21 @@
 
 use std::collections::HashSet;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
+use super::page_charts::{rating_chart, roc_chart};
+use super::page_tables::{areas, interval_words, p_words, times};
 use super::readings::{LogState, ReaderRow};
 use crate::commands::shared::date::today;
 use crate::commands::shared::html::Html;
 use crate::commands::shared::study::LoadedStudy;
 use crate::domain::ReadingMode;
-use crate::evaluation::plots::lines::{ChartLine, LineChart, line_chart};
 use crate::evaluation::reader_study::{
     Known, LocalisationReport, ModeComparison, ReaderStudyReport, StudyDifference, StudyEstimate,
-    StudyReading, curves_of_readers,
+    StudyReading, TimesOfReaders,
 };
 use crate::export::path_text;
 use crate::study::{RatingScale, StudyDesign, modes};
-
-/// Curves of more readers cannot be told apart; the tables have all.
-const MOST_CURVES: usize = 6;
 
 const HEAD: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
@@ -39,6 +37,9 @@ pub struct StudyReportContents<'a> {
     pub of_labels: Vec<(Vec<StudyReading>, String)>,
     /// The page of `cxr agreement`.
     pub text: &'a str,
+    pub times: TimesOfReaders,
+    /// The note on images without a patient.
+    pub without_patients: Option<String>,
     pub log: &'a LogState,
     /// The digest of a reference standard that was named in place of that of the study.
     pub manifest_sha256: Option<String>,
@@ -64,11 +65,18 @@ pub fn report_page(contents: &StudyReportContents) -> Result<String> {
     for report in contents.studies {
         html.element("<h2>", &report.label, "</h2>\n");
         primary(&mut html, report);
-        chart(&mut html, contents, &report.label)?;
+        areas(&mut html, report);
+        let of_label = contents.of_labels.iter();
+        let mut of_label = of_label.filter(|(_, name)| *name == report.label);
+        if let Some((readings, _)) = of_label.next() {
+            roc_chart(&mut html, readings, &report.label)?;
+            rating_chart(&mut html, readings, report)?;
+        }
         if let Some(found) = &report.localisation {
             marks(&mut html, found);
         }
     }
+    times(&mut html, &contents.times);
     html.markup("<h2>All tables</h2>\n").lines(contents.text);
     methods(&mut html, contents);
     html.markup("</body></html>\n");
@@ -170,6 +178,9 @@ fn flow(html: &mut Html, contents: &StudyReportContents) {
             "</p>\n",
         );
     }
+    if let Some(note) = &contents.without_patients {
+        html.element("<p>", note, "</p>\n");
+    }
 }
 
 fn primary(html: &mut Html, report: &ReaderStudyReport) {
@@ -206,6 +217,18 @@ fn primary(html: &mut Html, report: &ReaderStudyReport) {
     }
     html.markup("</table>\n");
     for found in &report.comparisons {
+        let counts = &found.readings;
+        if counts.aided_only + counts.unaided_only > 0 {
+            html.element(
+                "<p>",
+                &format!(
+                    "{}: of images that their reader has in one mode only, {} aided and {} unaided readings are left out; {} \
+                     readings are compared.",
+                    found.figure, counts.aided_only, counts.unaided_only, counts.compared
+                ),
+                "</p>\n",
+            );
+        }
         for (reader, reason) in &found.left_out {
             html.element(
                 "<p>",
@@ -236,70 +259,12 @@ fn comparison(found: &ModeComparison) -> [String; 8] {
 fn estimate_words(found: &Known<StudyEstimate>) -> String {
     match found {
         Known::Undefined { undefined } => format!("n/a: {undefined}"),
-        Known::Value(StudyEstimate { value, low, high }) => match low.zip(*high) {
-            Some((low, high)) => format!("{value:.3} ({low:.3} to {high:.3})"),
-            None => format!("{value:.3} (no interval)"),
-        },
+        Known::Value(StudyEstimate { value, low, high }) => interval_words(*value, low.zip(*high)),
     }
 }
 
 fn difference_words(found: &StudyDifference) -> String {
     format!("{:.3} ({:.3} to {:.3})", found.value, found.low, found.high)
-}
-
-/// Never 0.
-fn p_words(p: f64) -> String {
-    if p < 0.001 {
-        "< 0.001".to_owned()
-    } else {
-        format!("{p:.3}")
-    }
-}
-
-/// ROC curves by reader and mode: aided thick, unaided thin.
-fn chart(html: &mut Html, contents: &StudyReportContents, label: &str) -> Result<()> {
-    let of_label = contents.of_labels.iter().find(|(_, name)| name == label);
-    let Some((readings, _)) = of_label else {
-        return Ok(());
-    };
-    let curves = curves_of_readers(readings);
-    if curves.is_empty() {
-        html.markup("<p>No ROC curve: no reader has positive and negative images.</p>\n");
-        return Ok(());
-    }
-    let mut readers: Vec<&str> = curves.iter().map(|curve| curve.reader.as_str()).collect();
-    readers.dedup();
-    let lines = curves.iter().filter_map(|curve| {
-        let colour = readers.iter().position(|reader| *reader == curve.reader)?;
-        (colour < MOST_CURVES).then(|| ChartLine {
-            name: format!("{}, {}", curve.reader, curve.mode),
-            is_thin: curve.mode == "unaided",
-            colour,
-            points: curve.points.clone(),
-        })
-    });
-    let svg = line_chart(&LineChart {
-        title: &format!("ROC of readers: {label}"),
-        x: "1 − specificity",
-        y: "sensitivity",
-        xs: 0.0..1.0,
-        guide: Some([(0.0, 0.0), (1.0, 1.0)]),
-        lines: lines.collect(),
-    })
-    .map_err(|error| anyhow!("the ROC curves: {error}"))?;
-    html.markup("<p>").chart(&svg).markup("</p>\n");
-    let called = curves.iter().filter(|curve| !curve.is_rated).count();
-    let hidden = readers.len().saturating_sub(MOST_CURVES);
-    html.element(
-        "<p class=\"small\">",
-        &format!(
-            "Aided thick, unaided thin. {called} of {} curves are of calls without ratings and have one point between \
-             the corners; {hidden} readers are not drawn.",
-            curves.len()
-        ),
-        "</p>\n",
-    );
-    Ok(())
 }
 
 /// What each reader marked in each mode. Every row adds up.
@@ -410,8 +375,8 @@ fn methods(html: &mut Html, contents: &StudyReportContents) {
             "{} readers read {} cases, {per_case} readers each, with {rating} for {}. The design was {design}. Assignment \
              and order of cases were drawn from the seed {}. Names of files were hidden{}{}. Sensitivity, specificity \
              and areas were compared by the analysis of variance of Obuchowski and Rockette with the degrees of freedom of \
-             Hillis, readers and patients as random samples, with covariances by the jackknife over patients; p-values of \
-             all primary results were adjusted by Holm. Other intervals are by bootstrap over patients.{} All figures are by \
+             Hillis, readers and patients as random samples, with covariances by the jackknife over patients, on the images \
+             that the same reader read (for areas: rated) in both modes; p-values of all primary results were adjusted by Holm. Other intervals are by bootstrap over patients.{} All figures are by \
              cxr {}.",
             file.readers.len(),
             contents.study.list.cases.len(),

@@ -16,6 +16,7 @@ use crate::domain::{
     BlindedReading, Call, ImageIdentity, Mark, PatientIdentity, ReadingMode, median_time,
 };
 use crate::evaluation::BinaryQuestion;
+use crate::evaluation::reader_study::TimedReading;
 use crate::evaluation::readers::ReaderCall;
 use crate::evaluation::tables::counted;
 use crate::export::path_text;
@@ -34,8 +35,10 @@ pub struct ReaderRow {
     pub from_cache: bool,
     /// The patient that the file names.
     pub patient: PatientIdentity,
-    /// A name that all images of one patient share, as far as their files tell.
+    /// A name that all images of one patient share, as far as their files tell, and the manifest: see [`name_patients`](super::patients::name_patients).
     pub cluster: String,
+    /// Whether neither file nor manifest tells of a patient, so that the image, or its study, counts as one of its own.
+    pub is_own_patient: bool,
     /// Whether the reader had seen the answer before, so that the reading was not blinded.
     pub was_seen: bool,
     /// The marks of each mode that was read: aided, unaided.
@@ -247,6 +250,7 @@ fn reading(
         withheld: answer.map(withheld).unwrap_or_default(),
         patient: patient(store, &word.image)?,
         cluster: String::new(),
+        is_own_patient: false,
         // Beside the answer, it does not matter that it was seen.
         was_seen: was_seen && blinded.mode != ReadingMode::Aided,
         marks: [None, None],
@@ -278,9 +282,16 @@ fn clustered(mut readings: Vec<ReaderRow>) -> Vec<ReaderRow> {
         .map(|first| readings[first].word.image.sha256.clone())
         .collect();
     for (reading, name) in readings.iter_mut().zip(names) {
+        reading.is_own_patient = !is_known(&reading.patient);
         reading.cluster = name;
     }
     readings
+}
+
+/// Whether another image of the same patient would be known as such.
+fn is_known(patient: &PatientIdentity) -> bool {
+    let is_person = patient.name.is_some() && patient.birth_date.is_some();
+    patient.id.is_some() && (is_person || !patient.has_placeholder())
 }
 
 /// Whether each label of a stored prediction is positive.
@@ -348,6 +359,22 @@ pub fn seen_before(readings: &[ReaderRow], reviewer: &str) -> usize {
     of_reader.filter(|r| r.was_seen).count()
 }
 
+/// The times of all readings whose answers were not seen before.
+pub fn timed(readings: &[ReaderRow]) -> Vec<TimedReading> {
+    let counted = readings.iter().filter(|r| !r.was_seen);
+    let seconds = |call: Option<&Call>| call.map(|call| call.took.as_secs_f64());
+    counted
+        .map(|reading| TimedReading {
+            reader: reading.word.reviewer.clone(),
+            is_sequential: reading.blinded.mode == ReadingMode::Sequential,
+            seconds: [
+                seconds(reading.blinded.aided.as_ref()),
+                seconds(reading.blinded.unaided.as_ref()),
+            ],
+        })
+        .collect()
+}
+
 /// The median times of one reader: unaided, aided.
 pub fn times(readings: &[ReaderRow], reviewer: &str) -> (Option<Duration>, Option<Duration>) {
     let of_reader = || {
@@ -367,7 +394,6 @@ pub fn times(readings: &[ReaderRow], reviewer: &str) -> (Option<Duration>, Optio
 pub fn read(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> ReaderCall {
     let image = &reading.word.image;
     let case = references.of_image(image);
-    let named = case.map(|case| case.patient.clone());
     let called = |call: &Call| call.present.iter().any(|called| called == label);
     let calls = [
         reading.blinded.beside_answer(),
@@ -375,7 +401,7 @@ pub fn read(reading: &ReaderRow, label: &str, references: &ReferenceCases) -> Re
     ];
     let question = BinaryQuestion::Label(label.to_owned());
     ReaderCall {
-        patient: named.unwrap_or_else(|| reading.cluster.clone()),
+        patient: reading.cluster.clone(),
         unaided: calls[1].map(called),
         aided: calls[0].map(called),
         ratings: calls.map(|call| call?.ratings.get(label).copied()),

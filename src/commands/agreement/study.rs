@@ -8,11 +8,12 @@ use super::localisation::MarkedStudy;
 use super::readings::{ReaderRow, labels, read};
 use super::references::ReferenceCases;
 use crate::cli;
-use crate::commands::shared::Usage;
 use crate::commands::shared::output_file::{ALREADY_EXISTS, OutputFile, cannot_replace};
+use crate::commands::shared::{Usage, complain};
 use crate::evaluation::reader_study::{
-    ReaderStudyReport, StudyReading, adjust, imrmc, reader_study,
+    ImrmcInput, ReaderStudyReport, StudyReading, adjust, imrmc, reader_study,
 };
+use crate::evaluation::tables::counted;
 use crate::export::path_text;
 
 /// Enough of a digest to tell images apart, and no name of a file or a patient.
@@ -106,16 +107,30 @@ impl ImrmcFile {
     /// # Errors
     /// [`Usage`], if no image has a reference standard; or if the file cannot be written.
     pub fn write(&self, readings: &[ReaderRow], references: &ReferenceCases) -> Result<()> {
-        let text = imrmc(&self.label, &of_label(readings, &self.label, references));
-        let text = text.map_err(|reason| {
+        let input = imrmc(&self.label, &of_label(readings, &self.label, references));
+        let input = input.map_err(|reason| {
             Usage::error(format!(
                 "--imrmc: {reason} with a reference standard for {}",
                 self.label
             ))
         })?;
         let writing = || format!("writing {}", path_text(&self.path));
-        let file = OutputFile::holding(&self.path, text.as_bytes()).with_context(writing)?;
+        let file = OutputFile::holding(&self.path, input.text.as_bytes()).with_context(writing)?;
         self.refuse()?;
-        file.publish(&self.path, self.force).with_context(writing)
+        file.publish(&self.path, self.force).with_context(writing)?;
+        complain(&format!("{}: {}", path_text(&self.path), contents(&input)));
+        Ok(())
+    }
+}
+
+/// What the file is of.
+fn contents(input: &ImrmcInput) -> String {
+    match (input.has_ratings, input.unrated) {
+        (false, _) => "calls, 1 or 0, since there is no rating".to_owned(),
+        (true, [0, 0]) => "ratings, 0 to 100".to_owned(),
+        (true, [aided, unaided]) => format!(
+            "ratings, 0 to 100; without {} that have none ({aided} aided, {unaided} unaided)",
+            counted(aided + unaided, "call")
+        ),
     }
 }

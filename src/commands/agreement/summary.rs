@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::ComparedReadings;
+use super::patients::without_patients;
 use super::readings::{
-    ReaderRow, from_cache, labels, read, reviewers, seen_before, times, without_answer,
+    ReaderRow, from_cache, labels, read, reviewers, seen_before, timed, times, without_answer,
 };
 use super::references::ReferenceCases;
 use crate::commands::shared::named;
-use crate::evaluation::reader_study_table;
+use crate::evaluation::reader_study::times_of_readers;
+use crate::evaluation::reader_study_table::{self, reading_times};
 use crate::evaluation::reader_tables::terminal;
 use crate::evaluation::readers::{ReaderCall, ReaderComparison, compare};
 use crate::evaluation::tables::counted;
@@ -51,6 +53,7 @@ pub fn text(compared: &ComparedReadings) -> String {
     if compared.are_marks_left {
         page += "No figure of marks: the reference standard has no boxes of lesions (--boxes-column names their column).\n\n";
     }
+    page += &reading_times(&times_of_readers(&timed(readings)));
     for reviewer in reviewers(readings) {
         let (unaided, aided) = times(readings, reviewer);
         let seconds = |time: Option<Duration>| {
@@ -78,6 +81,9 @@ pub fn text(compared: &ComparedReadings) -> String {
     }
     page += "\nw: Wilson's interval, the others by bootstrap over patients where nothing else is said. \
          Not for diagnosis.\n";
+    if let Some(note) = without_patients(readings) {
+        page += &format!("{note}\n");
+    }
     for (label, images) in without_answer(readings) {
         let paths: Vec<&str> = images.iter().map(String::as_str).collect();
         page += &format!(
@@ -119,6 +125,8 @@ pub fn as_json(compared: &ComparedReadings) -> Value {
     json!({
         "reviewers": Value::Object(times.collect()),
         "studies": studies,
+        "reading_time": times_of_readers(&timed(readings)),
+        "without_patients": without_patients(readings),
         "comparisons": comparisons(readings, references),
         "readings": readings.len(),
         "log": log.as_json(),

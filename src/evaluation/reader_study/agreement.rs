@@ -4,23 +4,27 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{MODES, StudyEstimate, StudyReading, estimate, names};
+use super::ratings::{RatingsOfReaders, correlations};
+use super::{Known, MODES, StudyEstimate, StudyReading, estimate, names};
 use crate::evaluation::bootstrap;
 use crate::evaluation::statistics::cohens_kappa;
 use crate::evaluation::statistics::raters::{
     CategoryDistance, RatedUnits, fleiss_kappa, gwet, krippendorff_alpha,
 };
 
-/// Agreement of all readers in one mode. A coefficient that is undefined is `None`.
+/// Agreement of all readers in one mode.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AgreementOfReaders {
     pub mode: &'static str,
     /// Images that two readers or more read.
     pub images: usize,
-    /// `None` also where not all images have the same number of readers.
-    pub fleiss_kappa: Option<StudyEstimate>,
-    pub gwet_ac1: Option<StudyEstimate>,
-    pub krippendorff_alpha: Option<StudyEstimate>,
+    /// Undefined also where not all images have the same number of readers.
+    pub fleiss_kappa: Known<StudyEstimate>,
+    pub gwet_ac1: Known<StudyEstimate>,
+    pub krippendorff_alpha: Known<StudyEstimate>,
+    /// Of ratings; `None` where nothing was rated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratings: Option<Known<RatingsOfReaders>>,
 }
 
 /// Cohen's κ of two readers.
@@ -33,9 +37,11 @@ pub struct PairOfReaders {
     /// Those that both read in each mode.
     pub unaided_images: usize,
     pub aided_images: usize,
-    pub unaided: Option<StudyEstimate>,
-    pub aided: Option<StudyEstimate>,
+    pub unaided: Known<StudyEstimate>,
+    pub aided: Known<StudyEstimate>,
 }
+
+const ALIKE: &str = "all calls are alike";
 
 /// Unaided, then aided; empty with one reader.
 pub(super) fn of_all(readings: &[StudyReading]) -> Vec<AgreementOfReaders> {
@@ -54,12 +60,23 @@ pub(super) fn of_all(readings: &[StudyReading]) -> Vec<AgreementOfReaders> {
                     krippendorff_alpha(&rated, nominal, weights),
                 ]
             });
+            let undefined = || match rated.pairable() {
+                0 => "no image that two readers read".to_owned(),
+                _ => ALIKE.to_owned(),
+            };
+            let of_unequal = || match rated.raters_per_unit() {
+                Some((least, most)) if least != most && rated.pairable() > 0 => {
+                    format!("not every image has the same number of readers, but {least} to {most}")
+                }
+                _ => undefined(),
+            };
             AgreementOfReaders {
                 mode: MODES[mode],
                 images: rated.pairable(),
-                fleiss_kappa,
-                gwet_ac1,
-                krippendorff_alpha,
+                fleiss_kappa: Known::of(fleiss_kappa, of_unequal),
+                gwet_ac1: Known::of(gwet_ac1, undefined),
+                krippendorff_alpha: Known::of(krippendorff_alpha, undefined),
+                ratings: correlations(&calls.ratings(mode)),
             }
         })
         .into()
@@ -88,7 +105,13 @@ pub(super) fn of_pairs(readings: &[StudyReading]) -> Vec<PairOfReaders> {
     let kappas = |weights: &[f64]| cells.iter().map(|cells| kappa(cells, weights)).collect();
     let once: Vec<Option<f64>> = kappas(&vec![1.0; calls.rows.len()]);
     let bounds = bootstrap::intervals(&calls.owner, calls.patients, cells.len(), kappas);
-    let estimate = |at: usize| once[at].map(|value| estimate(value, bounds[at]));
+    let estimate = |at: usize| {
+        let value = once[at].map(|value| estimate(value, bounds[at]));
+        Known::of(value, || match both_read(&cells[at]) {
+            0 => "no image that both read".to_owned(),
+            _ => ALIKE.to_owned(),
+        })
+    };
     let found = pairs
         .into_iter()
         .enumerate()
@@ -127,10 +150,11 @@ fn kappa(cells: &[u8], weights: &[f64]) -> Option<f64> {
     cohens_kappa(&CELLS, &sums[..4])
 }
 
-/// Calls by image and reader: aided, unaided.
+/// Calls and ratings by image and reader: aided, unaided.
 struct CallsOfReaders {
     readers: Vec<String>,
     rows: Vec<Vec<[Option<bool>; 2]>>,
+    rated_rows: Vec<Vec<[Option<u8>; 2]>>,
     /// The patient of each image.
     owner: Vec<usize>,
     patients: usize,
@@ -145,22 +169,32 @@ impl CallsOfReaders {
             .map(|(at, name)| (*name, at))
             .collect();
         let (mut row, mut patient) = (HashMap::new(), HashMap::new());
-        let (mut rows, mut owner) = (Vec::new(), Vec::new());
+        let (mut rows, mut rated_rows, mut owner) = (Vec::new(), Vec::new(), Vec::new());
         for reading in readings {
             let at = *row.entry(reading.image.as_str()).or_insert_with(|| {
                 let next = patient.len();
                 owner.push(*patient.entry(reading.call.patient.as_str()).or_insert(next));
                 rows.push(vec![[None; 2]; readers.len()]);
+                rated_rows.push(vec![[None; 2]; readers.len()]);
                 rows.len() - 1
             });
-            rows[at][column[reading.reader.as_str()]] = [reading.call.aided, reading.call.unaided];
+            let reader = column[reading.reader.as_str()];
+            rows[at][reader] = [reading.call.aided, reading.call.unaided];
+            rated_rows[at][reader] = reading.call.ratings;
         }
         CallsOfReaders {
             patients: patient.len(),
             readers: readers.into_iter().map(str::to_owned).collect(),
             rows,
+            rated_rows,
             owner,
         }
+    }
+
+    fn ratings(&self, mode: usize) -> Vec<Vec<Option<f64>>> {
+        let rows = self.rated_rows.iter();
+        rows.map(|row| row.iter().map(|own| own[mode].map(f64::from)).collect())
+            .collect()
     }
 
     fn rated(&self, mode: usize) -> RatedUnits {

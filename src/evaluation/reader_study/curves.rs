@@ -12,6 +12,8 @@ pub struct ReaderCurve {
     /// Positive and negative images that it is of.
     pub positives: usize,
     pub negatives: usize,
+    /// Calls of images with a reference standard that have no rating, where the curve is of ratings: it is not of them.
+    pub unrated: usize,
     pub points: Vec<(f64, f64)>,
 }
 
@@ -35,6 +37,10 @@ fn curve(readings: &[&StudyReading], reader: &str, mode: usize) -> Option<Reader
         calls[mode].map(|call| f64::from(u8::from(call)))
     };
     let is_rated = readings.iter().any(|reading| rated(reading).is_some());
+    let without_rating = readings.iter().filter(|reading| {
+        reading.call.truth.is_some() && called(reading).is_some() && rated(reading).is_none()
+    });
+    let unrated = if is_rated { without_rating.count() } else { 0 };
     let known = readings.iter().filter_map(|reading| {
         let value = if is_rated {
             rated(reading)
@@ -68,6 +74,7 @@ fn curve(readings: &[&StudyReading], reader: &str, mode: usize) -> Option<Reader
         is_rated,
         positives,
         negatives,
+        unrated,
         points,
     })
 }
@@ -107,6 +114,11 @@ mod tests {
             [(0.0, 0.0), (0.0, 0.5), (0.5, 1.0), (1.0, 1.0)]
         );
         assert!(found[0].is_rated && found[0].mode == "unaided");
+        assert_eq!(found[0].unrated, 0);
+        let mut some = rated.to_vec();
+        some.push(reading(4, true, None, true));
+        let found = curves_of_readers(&some);
+        assert_eq!((found[0].positives, found[0].unrated), (2, 1));
         let called = rated.map(|mut reading| {
             reading.call.ratings = [None; 2];
             reading

@@ -1,15 +1,24 @@
-//! Sensitivity, specificity and, from ratings, the area under the ROC curve, aided and unaided, over readers and patients.
+//! Sensitivity, specificity and, from ratings, the area under the ROC curve, aided and unaided, over readers and patients. All
+//! are of images that the same reader read (for the area: rated) in both modes.
+
+use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::compared::ReadingCounts;
+use super::tables::{ComparedTable, call, rating, unrated};
 use super::{Known, MODES, StudyEstimate, StudyReading};
 use crate::evaluation::statistics::Undefined;
+use crate::evaluation::statistics::distributions::normal_quantile;
 use crate::evaluation::statistics::mrmc::{
-    FactorTypes, FigureOfMerit, FiguresOfMerit, LeftOutReader, MrmcEstimates, OrAnalysis,
-    ReadingTable, StudyCase, area_difference, figures_of_merit, jackknife, obuchowski_rockette,
+    CovarianceMatrix, FactorTypes, FigureOfMerit, FiguresOfMerit, MrmcEstimates, OrAnalysis,
+    ReadingTable, area_difference, figures_of_merit, jackknife, obuchowski_rockette,
     proportion_difference,
 };
 use crate::evaluation::statistics::sample_size::VarianceComponents;
+
+/// What rounding leaves of a variance where nothing varies.
+const ROUNDING: f64 = 1e-14;
 
 /// One figure of merit in both modes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,6 +30,8 @@ pub struct ModeComparison {
     /// Readers who enter the comparison, and those who do not, with the reason.
     pub readers: usize,
     pub left_out: Vec<(String, String)>,
+    /// Readings of the class: those that are compared, and those that are not.
+    pub readings: ReadingCounts,
     /// The figure of each of the readers who enter it.
     pub by_reader: Vec<FigureOfReader>,
     /// For an area: calls without a rating, aided and unaided, which do not enter it.
@@ -40,12 +51,17 @@ pub struct ModeComparison {
     pub holm_p: Option<f64>,
 }
 
-/// The figure of one reader in one mode.
+/// The figure of one reader in one mode, of the images that are compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FigureOfReader {
     pub reader: String,
     pub mode: String,
+    pub images: usize,
     pub value: f64,
+    /// 95 %, within 0 and 1: normal, with the jackknife's variance over patients, which is the analysis for fixed readers (Hillis
+    /// 2014) of one reader. `None` where nothing varies.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
 }
 
 /// The components of variance of a study: see [`VarianceComponents`].
@@ -80,18 +96,23 @@ impl ModeComparison {
             Known::Undefined { .. } => None,
         }
     }
+
+    /// Whether it is an area under a curve, and no share of calls.
+    pub fn is_area(&self) -> bool {
+        !matches!(self.figure, "sensitivity" | "specificity")
+    }
 }
 
 /// Sensitivity, then specificity, then the area where there are ratings.
 pub(super) fn comparisons(readings: &[StudyReading]) -> Vec<ModeComparison> {
-    let calls = table(readings);
+    let calls = ComparedTable::of(readings, "read", call);
     let figures = [
         (FigureOfMerit::Sensitivity, "sensitivity"),
         (FigureOfMerit::Specificity, "specificity"),
     ];
     let mut found = Vec::from(figures.map(|(figure, name)| comparison(&calls, figure, name)));
-    let ratings = ratings(readings);
-    if !ratings.modes().is_empty() {
+    let ratings = ComparedTable::of(readings, "rated", rating);
+    if !ratings.compared.modes.is_empty() {
         let area = comparison(&ratings, FigureOfMerit::Auc, "AUC");
         found.push(ModeComparison {
             unrated: [0, 1].map(|mode| unrated(readings, mode)),
@@ -101,126 +122,39 @@ pub(super) fn comparisons(readings: &[StudyReading]) -> Vec<ModeComparison> {
     found
 }
 
-/// The calls of images with a reference standard.
-pub(super) fn table(readings: &[StudyReading]) -> ReadingTable {
-    table_of(readings, |reading, mode| {
-        let calls = [reading.call.aided, reading.call.unaided];
-        calls[mode].map(|call| f64::from(u8::from(call)))
-    })
-}
-
-/// The ratings of images with a reference standard.
-fn ratings(readings: &[StudyReading]) -> ReadingTable {
-    table_of(readings, |reading, mode| {
-        reading.call.ratings[mode].map(f64::from)
-    })
-}
-
-/// Calls of images with a reference standard that have no rating.
-fn unrated(readings: &[StudyReading], mode: usize) -> usize {
-    let calls = readings.iter().map(|reading| &reading.call);
-    let known = calls.filter(|call| call.truth.is_some());
-    let unrated = known
-        .filter(|call| [call.aided, call.unaided][mode].is_some() && call.ratings[mode].is_none());
-    unrated.count()
-}
-
-/// A table of values in the modes `MODES`, in that order.
-fn table_of(
-    readings: &[StudyReading],
-    value: impl Fn(&StudyReading, usize) -> Option<f64>,
-) -> ReadingTable {
-    let mut cases: Vec<StudyCase> = Vec::new();
-    let mut known = std::collections::HashSet::new();
-    for reading in readings {
-        if let Some(positive) = reading.call.truth.filter(|_| known.insert(&reading.image)) {
-            cases.push(StudyCase {
-                name: reading.image.clone(),
-                patient: reading.call.patient.clone(),
-                positive,
-            });
+fn comparison(of: &ComparedTable, figure: FigureOfMerit, name: &'static str) -> ModeComparison {
+    let is_of_class = |reading: &StudyReading| match figure {
+        FigureOfMerit::Auc => true,
+        FigureOfMerit::Sensitivity => reading.call.truth == Some(true),
+        FigureOfMerit::Specificity => reading.call.truth == Some(false),
+    };
+    let all = figures_of_merit(&of.table, figure);
+    let mut left_out = of.compared.left_out.clone();
+    left_out.extend(all.left_out.iter().map(|out| {
+        let reader = of.table.readers()[out.reader].clone();
+        (reader, out.reason.to_string())
+    }));
+    // Cases that only others read would count as patients of the jackknife, and the readers are the same for both analyses.
+    let own = of.table.only(&all.readers, &all.all_cases());
+    let figures = figures_of_merit(&own, figure);
+    let images = match own.readers() {
+        [] => {
+            let values = of.readings.iter().filter(|(r, has)| *has && is_of_class(r));
+            values.map(|(r, _)| &r.image).collect::<HashSet<_>>().len()
         }
-    }
-    let mut table = ReadingTable::new(cases).unwrap_or_default();
-    let known = || {
-        readings
-            .iter()
-            .filter(|reading| reading.call.truth.is_some())
+        _ => own.cases().len(),
     };
-    // Mode by mode, because the table numbers modes in the order in which they come.
-    for (at, mode) in MODES.into_iter().enumerate() {
-        for reading in known() {
-            let Some(value) = value(reading, at) else {
-                continue;
-            };
-            // The log has one last word of each reader on each image, so that none is read twice.
-            let added = table.add(&reading.reader, mode, &reading.image, value);
-            debug_assert!(added.is_ok(), "{added:?}");
-        }
-    }
-    table
-}
-
-/// Why a reader enters no comparison.
-fn reason(table: &ReadingTable, out: &LeftOutReader) -> String {
-    let counts = table.counts(out.mode, out.reader);
-    if counts.positives + counts.negatives == 0 {
-        return format!("nothing read {}", table.modes()[out.mode]);
-    }
-    out.reason.to_string()
-}
-
-fn comparison(table: &ReadingTable, figure: FigureOfMerit, name: &'static str) -> ModeComparison {
-    let all = figures_of_merit(table, figure);
-    let u_statistics = gallas(table, figure).into();
-    let entered = all.all_cases();
-    if all.readers.is_empty() || entered.len() == table.cases().len() {
-        return compared(table, figure, name, &all, u_statistics);
-    }
-    // Cases that only others read would count as patients of the jackknife.
-    let own = table.only_cases(&entered);
-    let figures = FiguresOfMerit {
-        left_out: all.left_out,
-        ..figures_of_merit(&own, figure)
-    };
-    let reasons = |out: &LeftOutReader| reason(table, out);
-    let left_out = figures.left_out.iter();
-    ModeComparison {
-        left_out: left_out
-            .map(|out| (table.readers()[out.reader].clone(), reasons(out)))
-            .collect(),
-        ..compared(&own, figure, name, &figures, u_statistics)
-    }
-}
-
-/// The comparison of figures of merit of a table.
-fn compared(
-    table: &ReadingTable,
-    figure: FigureOfMerit,
-    name: &'static str,
-    figures: &FiguresOfMerit,
-    u_statistics: Known<StudyDifference>,
-) -> ModeComparison {
-    let positive = figure == FigureOfMerit::Sensitivity;
-    let is_read = |case: usize| {
-        let modes = 0..table.modes().len();
-        let mut cells = modes.flat_map(|mode| (0..table.readers().len()).map(move |r| (mode, r)));
-        cells.any(|(mode, reader)| table.rating(mode, reader, case).is_some())
-    };
-    let of_class = table.cases().iter().enumerate();
-    let of_class =
-        of_class.filter(|(_, case)| figure == FigureOfMerit::Auc || case.positive == positive);
-    // Of an area, only images with a rating.
-    let read = of_class.filter(|(at, _)| is_read(*at)).count();
-    let modes: Vec<&str> = table.modes().iter().map(String::as_str).collect();
     analysed(AnalysedFigure {
         name,
-        images: read,
-        modes: &modes,
-        readers: table.readers(),
-        figures,
-        reason: &|out| reason(table, out),
-        u_statistics,
+        images,
+        modes: &of.compared.mode_names(),
+        readers: own.readers(),
+        figures: &figures,
+        left_out,
+        readings: of
+            .compared
+            .counts(own.readers(), |at| is_of_class(of.readings[at].0)),
+        u_statistics: gallas(&own, figure, of.compared.modes.len()),
     })
 }
 
@@ -233,9 +167,17 @@ pub(super) struct AnalysedFigure<'a> {
     pub modes: &'a [&'a str],
     pub readers: &'a [String],
     pub figures: &'a FiguresOfMerit,
-    /// Why a reader has none.
-    pub reason: &'a dyn Fn(&LeftOutReader) -> String,
-    pub u_statistics: Known<StudyDifference>,
+    /// Readers who have none, with the reason.
+    pub left_out: Vec<(String, String)>,
+    pub readings: ReadingCounts,
+    pub u_statistics: Result<StudyDifference, UStatisticsFault>,
+}
+
+/// Why there is no difference by U-statistics.
+pub(super) enum UStatisticsFault {
+    Undefined(Undefined),
+    /// They are not defined for the figure.
+    OfMarks,
 }
 
 /// The analysis of variance of a figure.
@@ -243,57 +185,71 @@ pub(super) fn analysed(of: AnalysedFigure) -> ModeComparison {
     let AnalysedFigure {
         figures, images, ..
     } = of;
-    let estimates = MrmcEstimates::new(figures, jackknife(figures));
+    let covariance = jackknife(figures);
+    let by_reader = by_reader(&of, &covariance);
+    let estimates = MrmcEstimates::new(figures, covariance);
     let analysis = |factors| obuchowski_rockette(&estimates, factors);
     let random = analysis(FactorTypes::RandomReadersRandomCases);
-    // Without any reader, the reason of the first says why.
-    let first = figures.left_out.first().map(|left_out| left_out.reason);
-    let no_reader = |found: Undefined| {
-        first
-            .filter(|_| found == Undefined::NoReader)
-            .unwrap_or(found)
-    };
     let place = |mode: usize| of.modes.iter().position(|name| *name == MODES[mode]);
     let mean = |mode: usize| {
         let mode = place(mode).ok_or(Undefined::OneMode)?;
-        mean(&random, &estimates, mode).map_err(no_reader)
+        mean(&random, &estimates, mode)
     };
-    let difference = |found: Result<OrAnalysis, Undefined>| difference(found).map_err(no_reader);
-    let left_out = figures.left_out.iter();
+    let left_out = &of.left_out;
     ModeComparison {
         figure: of.name,
         images,
         readers: figures.readers.len(),
-        by_reader: by_reader(&of),
-        left_out: left_out
-            .map(|out| (of.readers[out.reader].clone(), (of.reason)(out)))
-            .collect(),
+        readings: of.readings,
+        by_reader,
         unrated: [0; 2],
-        aided: mean(0).into(),
-        unaided: mean(1).into(),
-        difference: difference(random.clone()).into(),
-        fixed_readers: difference(analysis(FactorTypes::FixedReaders)).into(),
-        fixed_cases: difference(analysis(FactorTypes::FixedCases)).into(),
-        u_statistics: of.u_statistics,
-        components: components(&random, images, figures.readers.len())
-            .map_err(no_reader)
-            .into(),
+        aided: known_of(mean(0), left_out),
+        unaided: known_of(mean(1), left_out),
+        difference: known_of(difference(random.clone()), left_out),
+        fixed_readers: known_of(difference(analysis(FactorTypes::FixedReaders)), left_out),
+        fixed_cases: known_of(difference(analysis(FactorTypes::FixedCases)), left_out),
+        u_statistics: match of.u_statistics {
+            Ok(found) => Known::Value(found),
+            Err(UStatisticsFault::Undefined(reason)) => known_of(Err(reason), left_out),
+            Err(UStatisticsFault::OfMarks) => Known::undefined("not defined for marks"),
+        },
+        components: known_of(components(&random, images, figures.readers.len()), left_out),
         holm_p: None,
+        left_out: of.left_out,
     }
 }
 
-fn by_reader(of: &AnalysedFigure) -> Vec<FigureOfReader> {
+/// Where no reader is left, the reason is that of the readers, if all have the same.
+fn known_of<T>(found: Result<T, Undefined>, left_out: &[(String, String)]) -> Known<T> {
+    match (&found, left_out) {
+        (Err(Undefined::NoReader), [(_, first), others @ ..])
+            if others.iter().all(|(_, reason)| reason == first) =>
+        {
+            Known::undefined(first)
+        }
+        _ => found.into(),
+    }
+}
+
+fn by_reader(of: &AnalysedFigure, covariance: &CovarianceMatrix) -> Vec<FigureOfReader> {
     let readers = &of.figures.readers;
     let cells = readers.iter().enumerate().flat_map(|(at, reader)| {
         let cell = move |place: usize| place * readers.len() + at;
-        of.modes
-            .iter()
-            .enumerate()
-            .map(move |(place, mode)| FigureOfReader {
+        of.modes.iter().enumerate().map(move |(place, mode)| {
+            let cell = cell(place);
+            let value = of.figures.cells[cell].value;
+            let variance = covariance.at(cell, cell);
+            let half = normal_quantile(0.975) * variance.max(0.0).sqrt();
+            let has_interval = variance > ROUNDING;
+            FigureOfReader {
                 reader: of.readers[*reader].clone(),
                 mode: (*mode).to_owned(),
-                value: of.figures.cells[cell(place)].value,
-            })
+                images: of.figures.cases[cell].len(),
+                value,
+                low: has_interval.then_some((value - half).max(0.0)),
+                high: has_interval.then_some((value + half).min(1.0)),
+            }
+        })
     });
     cells.collect()
 }
@@ -319,10 +275,24 @@ fn components(
 }
 
 /// The difference by U-statistics.
-fn gallas(table: &ReadingTable, figure: FigureOfMerit) -> Result<StudyDifference, Undefined> {
-    if table.modes().len() < MODES.len() {
-        return Err(Undefined::OneMode);
+fn gallas(
+    table: &ReadingTable,
+    figure: FigureOfMerit,
+    modes: usize,
+) -> Result<StudyDifference, UStatisticsFault> {
+    if modes < MODES.len() {
+        return Err(UStatisticsFault::Undefined(Undefined::OneMode));
     }
+    if table.readers().is_empty() {
+        return Err(UStatisticsFault::Undefined(Undefined::NoReader));
+    }
+    by_u_statistics(table, figure).map_err(UStatisticsFault::Undefined)
+}
+
+fn by_u_statistics(
+    table: &ReadingTable,
+    figure: FigureOfMerit,
+) -> Result<StudyDifference, Undefined> {
     let (value, (low, high), df, p) = match figure {
         FigureOfMerit::Auc => {
             let found = area_difference(table, 0, 1)?;

@@ -223,7 +223,9 @@ fn an_area_is_of_the_images_that_were_rated() {
 
 #[test]
 fn imrmcs_file_has_the_calls() {
-    let text = imrmc("Pneumonia", &readings()).unwrap();
+    let input = imrmc("Pneumonia", &readings()).unwrap();
+    assert!(!input.has_ratings);
+    let text = input.text;
     assert!(text.contains("NR: 3\nN0: 20\nN1: 20\nNM: 2\n"), "{text}");
     assert!(
         text.contains("\ntruth,i3,truth,1\n") && text.contains("\nann,i0,aided,0\n"),
@@ -233,6 +235,114 @@ fn imrmcs_file_has_the_calls() {
         text.lines().filter(|line| line.starts_with("bob,")).count(),
         80
     );
+}
+
+/// The primary area is of ratings, and so is the file to check it with.
+#[test]
+fn imrmcs_file_has_the_ratings_where_there_are_any() {
+    let mut all = readings();
+    for reading in &mut all {
+        reading.call.ratings = [Some(70), Some(35)];
+    }
+    all[0].call.ratings[1] = None;
+    let input = imrmc("Pneumonia", &all).unwrap();
+    assert!(input.has_ratings);
+    assert_eq!(input.unrated, [0, 1]);
+    let text = input.text;
+    assert!(text.starts_with("Pneumonia: ratings "), "{text}");
+    assert!(
+        text.contains("\nann,i0,aided,70\n") && !text.contains("\nann,i0,unaided"),
+        "{text}"
+    );
+}
+
+/// Ann read 40 images unaided and eight of them aided, which the answer helped with. All that differs is of these eight.
+#[test]
+fn a_comparison_is_of_the_images_that_a_reader_read_in_both_modes() {
+    let ann = |image: usize| {
+        // Unaided she misses every positive image but the first four; aided she finds all.
+        let is_ill = image < 20;
+        let mut own = reading(
+            "ann",
+            image,
+            [is_ill && image < 4, is_ill],
+            None,
+            Some(is_ill),
+        );
+        let is_read_aided = (0..4).contains(&image) || (20..24).contains(&image);
+        own.call.aided = own.call.aided.filter(|_| is_read_aided);
+        own.call.ratings = [own.call.aided, own.call.unaided]
+            .map(|call| call.map(|call| if call { 90 } else { 10 }));
+        own
+    };
+    let bob = |image: usize| {
+        let mut own = ann(image);
+        own.reader = "bob".to_owned();
+        // Bob's call of one image is another.
+        if image == 0 {
+            own.call.unaided = Some(false);
+            own.call.ratings[1] = Some(10);
+        }
+        own
+    };
+    let all: Vec<StudyReading> = (0..40).map(ann).chain((0..40).map(bob)).collect();
+    let report = reader_study("Pneumonia", &all);
+    let [sensitivity, specificity, area] = &report.comparisons[..] else {
+        panic!("{report:?}")
+    };
+    // Against all 20 positive images it would be 1 − 4/20.
+    let Known::Value(unaided) = &sensitivity.unaided else {
+        panic!("{sensitivity:?}")
+    };
+    assert!(
+        (unaided.value - (1.0 + 0.75) / 2.0).abs() < 1e-12,
+        "{unaided:?}"
+    );
+    for found in [sensitivity, specificity] {
+        assert_eq!(found.images, 4);
+        let expected = ReadingCounts {
+            compared: 8,
+            aided_only: 0,
+            unaided_only: 32,
+            of_left_out: 0,
+        };
+        assert_eq!(found.readings, expected);
+    }
+    assert_eq!((area.images, area.readings.compared), (8, 16));
+    assert_eq!(area.readings.unaided_only, 64);
+    let Known::Value(difference) = &sensitivity.fixed_readers else {
+        panic!("{sensitivity:?}")
+    };
+    assert!((difference.value - 0.125).abs() < 1e-12, "{difference:?}");
+    let text = terminal(&report);
+    assert!(
+        text.contains("0 aided and 32 unaided readings left out; 8 compared"),
+        "{text}"
+    );
+}
+
+/// A reader whose figure is undefined enters neither analysis: not the one of variance, and not the U-statistics.
+#[test]
+fn both_analyses_are_of_the_same_readers() {
+    let without = reader_study("Pneumonia", &readings());
+    let mut all = readings();
+    for image in 0..40 {
+        // All positive images that dan read are of one patient, whom the jackknife cannot leave out.
+        if image == 0 || image >= 20 {
+            all.push(reading("dan", image, [false, true], None, Some(image < 20)));
+        }
+    }
+    let report = reader_study("Pneumonia", &all);
+    let (found, before) = (&report.comparisons[0], &without.comparisons[0]);
+    let reason = "all positive cases are of one patient".to_owned();
+    assert_eq!(found.left_out, [("dan".to_owned(), reason)]);
+    assert_eq!(
+        (found.readings.compared, found.readings.of_left_out),
+        (60, 1)
+    );
+    assert_eq!(found.difference, before.difference);
+    assert_eq!(found.u_statistics, before.u_statistics);
+    assert!(matches!(found.u_statistics, Known::Value(_)));
 }
 
 /// Of two readers one read only half in the second mode, and a third only one mode: every reading is counted somewhere.
@@ -255,6 +365,14 @@ fn readings_in_one_mode_only_are_counted_and_compare_nothing() {
     assert_eq!(changes.counts.all.images(), 60, "ann's 40 and bob's 20");
     let sensitivity = &report.comparisons[0];
     assert_eq!(sensitivity.readers + sensitivity.left_out.len(), 3);
+    // Cy's 20 positive ones, and the ten of bob without an unaided call.
+    let expected = ReadingCounts {
+        compared: 30,
+        aided_only: 10,
+        unaided_only: 20,
+        of_left_out: 0,
+    };
+    assert_eq!(sensitivity.readings, expected);
     assert_eq!(
         sensitivity.left_out,
         [("cy".to_owned(), "nothing read aided".to_owned())]
@@ -307,6 +425,9 @@ fn ratings_make_an_area_and_readings_without_one_are_counted() {
     let area = &report.comparisons[2];
     assert_eq!((area.figure, area.images), ("AUC", 40));
     assert_eq!(area.unrated, [0, 5]);
+    // Each of the five is a rating in one mode only.
+    assert_eq!((area.readings.compared, area.readings.aided_only), (115, 5));
+    assert_eq!(area.by_reader[0].images, 35);
     let Known::Value(difference) = &area.difference else {
         panic!("{area:?}")
     };

@@ -1,7 +1,6 @@
 //! Agreement of two or more raters on a scale of categories, each with a weight for every unit so that a bootstrap
 //! over patients gives the interval. A rater need not have rated every unit.
 //!
-//! - Weighted κ of two raters: Cohen 1968 (doi:10.1037/h0026256).
 //! - Fleiss' κ: Fleiss 1971 (doi:10.1037/h0031619); its units have the same number of ratings.
 //! - Gwet's AC₁, and AC₂ with weights: Gwet 2008 (doi:10.1348/000711006X126600), with missing ratings as in Gwet
 //!   2014, *Handbook of Inter-Rater Reliability*, 4th edition, chapter 2.
@@ -15,7 +14,7 @@ use super::ratio;
 pub enum CategoryDistance {
     /// Equal or not.
     Nominal,
-    /// By rank: of α, by how many ratings lie between; of κ and AC, by the number of categories between.
+    /// By rank: of α, by how many ratings lie between; of AC, by the number of categories between.
     Ordinal,
     /// By the square of the difference of the values.
     Interval,
@@ -77,6 +76,12 @@ impl RatedUnits {
             .count()
     }
 
+    /// The least and the largest number of ratings of a unit; `None` without units.
+    pub fn raters_per_unit(&self) -> Option<(usize, usize)> {
+        let counts = || self.rows.iter().map(|row| row.iter().flatten().count());
+        counts().min().zip(counts().max())
+    }
+
     /// Agreement of two categories, from 0 to 1.
     fn closeness(&self, distance: CategoryDistance, one: usize, other: usize) -> f64 {
         let last = self.categories.len().saturating_sub(1).max(1);
@@ -90,39 +95,6 @@ impl RatedUnits {
             }
         }
     }
-}
-
-/// Cohen's κ of raters `one` and `other`: unweighted (`Nominal`), with linear weights (`Ordinal`), or quadratic ones
-/// by value (`Interval`). `None` without a unit that both rated, and where chance alone would always agree.
-pub fn weighted_kappa(
-    rated: &RatedUnits,
-    (one, other): (usize, usize),
-    distance: CategoryDistance,
-    weights: &[f64],
-) -> Option<f64> {
-    let size = rated.categories.len();
-    let (mut first, mut second) = (vec![0.0; size], vec![0.0; size]);
-    let (mut observed, mut whole) = (0.0, 0.0);
-    let drawn = rated
-        .rows
-        .iter()
-        .zip(weights)
-        .filter(|(_, weight)| **weight > 0.0);
-    for (row, weight) in drawn {
-        let Some((a, b)) = row[one].zip(row[other]) else {
-            continue;
-        };
-        first[a] += weight;
-        second[b] += weight;
-        observed += weight * rated.closeness(distance, a, b);
-        whole += weight;
-    }
-    let pairs = (0..size).flat_map(|a| (0..size).map(move |b| (a, b)));
-    let chance: f64 = pairs
-        .map(|(a, b)| first[a] * second[b] * rated.closeness(distance, a, b))
-        .sum();
-    let (observed, chance) = (ratio(observed, whole)?, ratio(chance, whole * whole)?);
-    beyond_chance(observed, chance)
 }
 
 /// Fleiss' κ of all raters. `None` unless every unit has the same number of ratings, two or more; and where chance
@@ -237,6 +209,7 @@ fn beyond_chance(observed: f64, chance: f64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cohens_kappa;
     use super::*;
 
     fn rated(rows: &[&[f64]]) -> RatedUnits {
@@ -322,11 +295,11 @@ mod tests {
             .flat_map(|(n, row)| vec![row.as_slice(); *n])
             .collect();
         let (units, once) = (rated(&rows), vec![1.0; 125]);
-        close(
-            weighted_kappa(&units, (0, 1), CategoryDistance::Nominal, &once),
-            -0.0234,
-            5e-4,
-        );
+        let pairs: Vec<(bool, bool)> = rows
+            .iter()
+            .map(|row| (row[0] > 0.0, row[1] > 0.0))
+            .collect();
+        close(cohens_kappa(&pairs, &once), -0.0234, 5e-4);
         close(gwet(&units, CategoryDistance::Nominal, &once), 0.9408, 5e-4);
     }
 
@@ -334,13 +307,11 @@ mod tests {
     fn what_is_undefined_is_absent() {
         let alike = rated(&[&[1.0, 1.0], &[1.0, 1.0]]);
         let nominal = CategoryDistance::Nominal;
-        assert_eq!(weighted_kappa(&alike, (0, 1), nominal, &[1.0; 2]), None);
         assert_eq!(fleiss_kappa(&alike, &[1.0; 2]), None);
         assert_eq!(gwet(&alike, nominal, &[1.0; 2]), None);
         assert_eq!(krippendorff_alpha(&alike, nominal, &[1.0; 2]), None);
         let apart = rated(&[&[1.0, -1.0], &[-1.0, 2.0]]);
         assert_eq!(apart.pairable(), 0);
-        assert_eq!(weighted_kappa(&apart, (0, 1), nominal, &[1.0; 2]), None);
         assert_eq!(gwet(&apart, nominal, &[1.0; 2]), None);
         assert_eq!(krippendorff_alpha(&apart, nominal, &[1.0; 2]), None);
         assert_eq!(

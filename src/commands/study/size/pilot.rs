@@ -26,17 +26,53 @@ const VAN_DYKE: VarianceComponents = VarianceComponents {
     cases: 114,
 };
 
+/// What a study is planned with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PilotStudy {
+    pub components: VarianceComponents,
+    /// Where they are from.
+    pub from: String,
+    /// The class that the figure is of, if it is of one: its cases are those that the components and the plan count.
+    pub class: Option<PilotClass>,
+}
+
+/// One class of cases in a pilot: of the images with a reference standard.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PilotClass {
+    /// `positive` or `negative`.
+    pub name: &'static str,
+    pub cases: u64,
+    pub all: u64,
+}
+
+impl PilotClass {
+    /// How many cases a study needs in all for so many of the class, if their share is that of the pilot.
+    pub fn in_all(&self, of_class: usize) -> usize {
+        (of_class as f64 * self.all as f64 / self.cases as f64).ceil() as usize
+    }
+}
+
+impl PilotStudy {
+    fn of_all(components: VarianceComponents, from: &str) -> Self {
+        PilotStudy {
+            components,
+            from: from.to_owned(),
+            class: None,
+        }
+    }
+}
+
 /// The components that the options name, and where they are from.
 ///
 /// # Errors
 /// [`Usage`], if they name none, or a report that has none.
-pub fn components(arguments: &PowerArguments) -> Result<(VarianceComponents, String)> {
+pub fn components(arguments: &PowerArguments) -> Result<PilotStudy> {
     if let Some(path) = &arguments.pilot {
-        let found = of_report(path, arguments.question.as_deref(), arguments.figure)?;
-        return Ok((found, format!("the pilot {}", path_text(path))));
+        return of_report(path, arguments.question.as_deref(), arguments.figure);
     }
     if let Some(PublishedArgument::VanDyke) = arguments.published {
-        return Ok((VAN_DYKE, "Van Dyke and others 1993 (AUC)".to_owned()));
+        let from = "Van Dyke and others 1993 (AUC)";
+        return Ok(PilotStudy::of_all(VAN_DYKE, from));
     }
     let typed = (
         arguments.error_variance,
@@ -61,14 +97,10 @@ pub fn components(arguments: &PowerArguments) -> Result<(VarianceComponents, Str
         cov3,
         cases: cases as usize,
     };
-    Ok((found, "the options".to_owned()))
+    Ok(PilotStudy::of_all(found, "the options"))
 }
 
-fn of_report(
-    path: &Path,
-    question: Option<&str>,
-    figure: FigureArgument,
-) -> Result<VarianceComponents> {
+fn of_report(path: &Path, question: Option<&str>, figure: FigureArgument) -> Result<PilotStudy> {
     let fail = |reason: String| Usage::error(format!("{}: {}", path_text(path), clean(&reason)));
     let size = std::fs::metadata(path).map_err(|error| fail(error.kind().to_string()))?;
     if size.len() > LARGEST {
@@ -122,21 +154,47 @@ fn of_report(
             cases: usize::try_from(components["cases"].as_u64()?).ok()?,
         })
     };
-    found().ok_or_else(|| {
+    let found = found().ok_or_else(|| {
         let reason = components["undefined"]
             .as_str()
             .unwrap_or("an older report");
         fail(format!(
             "it has no components of variance of {name}: {reason}"
         ))
+    })?;
+    let class = match figure {
+        FigureArgument::Sensitivity => Some("positive"),
+        FigureArgument::Specificity => Some("negative"),
+        FigureArgument::Auc | FigureArgument::Wafroc | FigureArgument::Afroc => None,
+    };
+    let class = class
+        .map(|name| class_of(study, name).ok_or(name))
+        .transpose();
+    let class =
+        class.map_err(|name| fail(format!("it does not say how many images are {name}")))?;
+    Ok(PilotStudy {
+        components: found,
+        from: format!("the pilot {}", path_text(path)),
+        class,
     })
+}
+
+/// The images of a class in a report; `None` if it does not say how many there are.
+fn class_of(study: &Value, name: &'static str) -> Option<PilotClass> {
+    let (positives, negatives) = (study["positives"].as_u64()?, study["negatives"].as_u64()?);
+    let cases = match name {
+        "positive" => positives,
+        _ => negatives,
+    };
+    let all = positives.checked_add(negatives)?;
+    (cases > 0).then_some(PilotClass { name, cases, all })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn report(text: &str, question: Option<&str>) -> Result<VarianceComponents> {
+    fn report(text: &str, question: Option<&str>) -> Result<PilotStudy> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pilot.json");
         std::fs::write(&path, text).unwrap();
@@ -145,10 +203,17 @@ mod tests {
 
     #[test]
     fn components_are_read_from_a_report_or_a_reason_is_given() {
-        let good = r#"{"studies": [{"label": "Pneumonia", "comparisons": [{"figure": "sensitivity", "components":
+        let good = r#"{"studies": [{"label": "Pneumonia", "positives": 40, "negatives": 160, "comparisons": [{"figure": "sensitivity", "components":
             {"mode_by_reader": 0.001, "error": 0.01, "cov1": 0.004, "cov2": 0.003, "cov3": 0.002, "cases": 40, "readers": 3}}]}]}"#;
         let found = report(good, None).unwrap();
-        assert_eq!((found.cases, found.cov3), (40, 0.002));
+        let components = found.components;
+        assert_eq!((components.cases, components.cov3), (40, 0.002));
+        // Sensitivity is of positive cases, a fifth of all here.
+        let class = found.class.unwrap();
+        assert_eq!(
+            (class.name, class.in_all(40), class.in_all(81)),
+            ("positive", 200, 405)
+        );
         assert!(report(good, Some("Pneumonia")).is_ok());
         let one = good.replace(
             r#"{"mode_by_reader": 0.001, "error": 0.01, "cov1": 0.004, "cov2": 0.003, "cov3": 0.002, "cases": 40, "readers": 3}"#,
@@ -159,6 +224,11 @@ mod tests {
             ("[", None, "no report"),
             ("{}", None, "one of its questions"),
             (one.as_str(), None, "only one reader"),
+            (
+                &good.replace("\"positives\": 40,", ""),
+                None,
+                "how many images are positive",
+            ),
         ] {
             let error = report(text, question).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

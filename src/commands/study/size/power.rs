@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 
 use super::cases_words;
-use super::pilot::components;
+use super::pilot::{PilotStudy, components};
 use crate::cli::PowerArguments;
 use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
 use crate::commands::shared::{Usage, print};
@@ -42,13 +42,15 @@ pub fn run(arguments: &PowerArguments) -> Result<ExitCode> {
         }
         refuse_to_replace(output, arguments.force)?;
     }
-    let (pilot, from) = components(arguments)?;
-    let plan = PowerPlan { arguments, pilot };
+    let plan = PowerPlan {
+        arguments,
+        pilot: components(arguments)?,
+    };
     // An assumption that cannot be is one line, and not a table of n/a.
     let most = arguments.readers.iter().max().copied().unwrap_or(2);
     plan.power(most.max(2), 100)
         .map_err(|reason| Usage::error(format!("no power for these assumptions: {reason}")))?;
-    print(&Printable::page(&plan.page(&from)))?;
+    print(&Printable::page(&plan.page()))?;
     if let Some(output) = &arguments.output {
         let svg = plan.plot().map_err(|error| anyhow!("the plot: {error}"))?;
         write_whole(output, svg.as_bytes(), arguments.force)?;
@@ -58,7 +60,7 @@ pub fn run(arguments: &PowerArguments) -> Result<ExitCode> {
 
 struct PowerPlan<'a> {
     arguments: &'a PowerArguments,
-    pilot: VarianceComponents,
+    pilot: PilotStudy,
 }
 
 impl PowerPlan<'_> {
@@ -77,36 +79,71 @@ impl PowerPlan<'_> {
     }
 
     fn power(&self, readers: u32, cases: u32) -> Result<f64, String> {
-        let found = mrmc_power(&self.pilot, &self.study(readers, cases));
+        let found = mrmc_power(&self.pilot.components, &self.study(readers, cases));
         found
             .map(|found| found.power)
             .map_err(|reason| reason.to_string())
     }
 
-    fn page(&self, from: &str) -> String {
+    fn page(&self) -> String {
         let PilotWords { random, components } = self.words();
+        let (unit, kind, width) = match &self.pilot.class {
+            Some(class) => (class.name, format!("{} cases", class.name), 14),
+            None => ("cases", "cases".to_owned(), 12),
+        };
         let mut page = format!(
-            "power to find a difference of {} at the level {}, {random}\ncomponents of {from}: {components}\n  {:<10}",
-            self.arguments.difference, self.arguments.level, "readers"
+            "power to find a difference of {} at the level {}, {random}\ncomponents of {}: {components}\n  {:<10}",
+            self.arguments.difference, self.arguments.level, self.pilot.from, "readers"
         );
         for cases in &self.arguments.cases {
             // Writing to a string cannot fail.
-            let _ = write!(page, "{:<12}", format!("{cases} cases"));
+            let _ = write!(page, "{:<width$}", format!("{cases} {unit}"));
         }
         let share = self.arguments.power * 100.0;
-        let _ = writeln!(page, "cases for {share:.0} %");
+        let _ = writeln!(page, "{kind} for {share:.0} %");
         for readers in &self.arguments.readers {
             let _ = write!(page, "  {readers:<10}");
             for cases in &self.arguments.cases {
                 let power = self.power(*readers, *cases);
                 let power = power.map_or_else(|_| "n/a".to_owned(), power_words);
-                let _ = write!(page, "{power:<12}");
+                let _ = write!(page, "{power:<width$}");
             }
             let study = self.study(*readers, 1);
-            let needed = cases_for_power(&self.pilot, &study, self.arguments.power);
-            let _ = writeln!(page, "{}", cases_words(needed));
+            let needed = cases_for_power(&self.pilot.components, &study, self.arguments.power);
+            let in_all = self.pilot.class.as_ref().zip(needed.as_ref().ok());
+            let in_all = in_all.map(|(class, n)| format!(" ({} in all)", class.in_all(*n)));
+            let _ = writeln!(
+                page,
+                "{}{}",
+                cases_words(needed),
+                in_all.unwrap_or_default()
+            );
         }
+        self.in_all(&mut page, width);
         page
+    }
+
+    /// The cases of both classes that the columns stand for: a figure of one class is planned by its own cases.
+    fn in_all(&self, page: &mut String, width: usize) {
+        let Some(class) = &self.pilot.class else {
+            return;
+        };
+        let _ = write!(page, "  {:<10}", "in all");
+        for cases in &self.arguments.cases {
+            let _ = write!(
+                page,
+                "{:<width$}",
+                format!("{} cases", class.in_all(*cases as usize))
+            );
+        }
+        let _ = write!(
+            page,
+            "\n  in all: cases of both classes, if {:.0} % are {}, as in the pilot ({} of {})\n",
+            100.0 * class.cases as f64 / class.all as f64,
+            class.name,
+            class.cases,
+            class.all
+        );
     }
 
     fn words(&self) -> PilotWords {
@@ -122,12 +159,14 @@ impl PowerPlan<'_> {
             cov2,
             cov3,
             cases,
-        } = self.pilot;
+        } = self.pilot.components;
+        let class = self.pilot.class.as_ref();
+        let class = class.map_or_else(String::new, |class| format!("{} ", class.name));
         PilotWords {
             random,
             components: format!(
                 "error {error:.3e}, modes by readers {mode_by_reader:.3e}, covariances {cov1:.3e}, {cov2:.3e}, {cov3:.3e}, \
-                 of {cases} cases"
+                 of {cases} {class}cases"
             ),
         }
     }
@@ -157,12 +196,17 @@ impl PowerPlan<'_> {
             }
         });
         let power = self.arguments.power;
+        let class = self.pilot.class.as_ref();
+        let x = class.map_or_else(
+            || "cases".to_owned(),
+            |class| format!("{} cases", class.name),
+        );
         line_chart(&LineChart {
             title: &format!(
                 "Power to find a difference of {}",
                 self.arguments.difference
             ),
-            x: "cases",
+            x: &x,
             y: "power",
             xs: 0.0..end,
             guide: Some([(0.0, power), (end, power)]),

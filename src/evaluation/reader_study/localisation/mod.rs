@@ -14,7 +14,8 @@ use serde::Serialize;
 
 pub use scoring::{MarkPlace, MarkScore, PlacedMark, scores};
 
-use super::primary::{AnalysedFigure, analysed};
+use super::compared::ComparedReadings;
+use super::primary::{AnalysedFigure, UStatisticsFault, analysed};
 use super::{Known, MODES, ModeComparison, names};
 use crate::domain::{FilmShape, LocalisationFigure, LocalisationRule};
 use crate::evaluation::boxes::FilmBox;
@@ -89,7 +90,7 @@ pub struct LocalisationReport {
 pub struct MarksOfReader {
     pub reader: String,
     pub mode: &'static str,
-    /// The area under the curve.
+    /// The area under the curve, of the images that are compared.
     pub value: Known<f64>,
     /// What was read.
     pub lesion_images: usize,
@@ -131,16 +132,24 @@ pub fn localisation(
             ..froc_figures(&table.study.only_cases(&entered), weighting)
         };
     }
+    let entered: Vec<String> = figures
+        .readers
+        .iter()
+        .map(|reader| table.readers[*reader].clone())
+        .collect();
+    let left_out_readers = figures.left_out.iter().map(|out| {
+        let reason = table.reason(out.reader, out.reason.to_string());
+        (table.readers[out.reader].clone(), reason)
+    });
     let comparison = analysed(AnalysedFigure {
         name: figure.word(),
         images,
-        modes: &table.modes,
+        modes: &table.compared.mode_names(),
         readers: &table.readers,
         figures: &figures,
-        reason: &|out| table.reason(out.mode, out.reader, out.reason.to_string()),
-        u_statistics: Known::Undefined {
-            undefined: "not defined for marks".to_owned(),
-        },
+        left_out: left_out_readers.collect(),
+        readings: table.compared.counts(&entered, |_| true),
+        u_statistics: Err(UStatisticsFault::OfMarks),
     });
     let count = |is: fn(&LesionCase) -> bool| table.images.iter().filter(|case| is(case)).count();
     let report = LocalisationReport {
@@ -174,8 +183,8 @@ fn left_out(images: &[&LesionCase]) -> BTreeMap<&'static str, usize> {
 struct MarkTable<'a> {
     study: FrocStudy,
     readers: Vec<String>,
-    /// Names of the modes in which anything was read.
-    modes: Vec<&'static str>,
+    /// Which of the readings are compared: those of images that the same reader read in both modes.
+    compared: ComparedReadings,
     /// Each image once, also those that are left out.
     images: Vec<&'a LesionCase>,
 }
@@ -187,12 +196,14 @@ impl<'a> MarkTable<'a> {
             .zip(&readers)
             .map(|(at, name)| (name.as_str(), at))
             .collect();
-        let read = |mode: &usize| {
-            readings
-                .iter()
-                .any(|reading| reading.marks[*mode].is_some())
-        };
-        let modes: Vec<usize> = (0..MODES.len()).filter(read).collect();
+        let values = readings.iter().map(|reading| {
+            let has = |marks: &Option<Vec<PlacedMark>>| {
+                marks.is_some() && !matches!(reading.case, LesionCase::LeftOut(_))
+            };
+            let [aided, unaided] = &reading.marks;
+            (reading.reader.as_str(), [has(aided), has(unaided)])
+        });
+        let compared = ComparedReadings::of(values, "read");
         let (mut cases, mut images) = (Vec::new(), Vec::new());
         let mut places: HashMap<&str, Option<usize>> = HashMap::new();
         for reading in readings {
@@ -211,14 +222,15 @@ impl<'a> MarkTable<'a> {
             });
         }
         let mut marks: HashMap<(usize, usize), Vec<Option<FrocMarks>>> = HashMap::new();
-        for reading in readings {
+        let kept = readings.iter().enumerate();
+        for (_, reading) in kept.filter(|(at, _)| compared.is_kept(*at)) {
             let (Some(Some(case)), Some(reader)) = (
                 places.get(reading.image.as_str()),
                 number.get(reading.reader.as_str()),
             ) else {
                 continue;
             };
-            for (place, mode) in modes.iter().enumerate() {
+            for (place, mode) in compared.modes.iter().enumerate() {
                 let Some(scores) = reading.scores(*mode, rule) else {
                     continue;
                 };
@@ -231,23 +243,22 @@ impl<'a> MarkTable<'a> {
         }
         MarkTable {
             study: FrocStudy {
-                modes: modes.len(),
+                modes: compared.modes.len(),
                 readers: readers.len(),
                 cases,
                 marks,
             },
             readers,
-            modes: modes.into_iter().map(|mode| MODES[mode]).collect(),
+            compared,
             images,
         }
     }
 
-    /// Why a reader has no figure in a mode.
-    fn reason(&self, mode: usize, reader: usize, reason: String) -> String {
-        match self.study.marks.contains_key(&(mode, reader)) {
-            true => reason,
-            false => format!("nothing read {}", self.modes[mode]),
-        }
+    /// Why a reader has no figure: `reason`, unless nothing of this reader can be compared.
+    fn reason(&self, reader: usize, reason: String) -> String {
+        let mut all = self.compared.left_out.iter();
+        let own = all.find(|(name, _)| *name == self.readers[reader]);
+        own.map_or(reason, |(_, own)| own.clone())
     }
 
     fn by_reader(
@@ -258,13 +269,16 @@ impl<'a> MarkTable<'a> {
     ) -> Vec<MarksOfReader> {
         let mut all = Vec::new();
         for (reader, name) in self.readers.iter().enumerate() {
-            for (place, mode) in self.modes.iter().copied().enumerate() {
+            for at in self.read_modes(readings) {
+                let mode = MODES[at];
                 let own = readings.iter().filter(|reading| reading.reader == *name);
                 let mut found = MarksOfReader::none(name, mode);
                 own.for_each(|reading| found.count(reading, rule));
-                found.value = match figures.readers.iter().position(|known| *known == reader) {
-                    Some(at) => {
-                        Known::Value(figures.cells[place * figures.readers.len() + at].value)
+                let place = self.compared.modes.iter().position(|known| *known == at);
+                let cell = figures.readers.iter().position(|known| *known == reader);
+                found.value = match place.zip(cell) {
+                    Some((place, cell)) => {
+                        Known::Value(figures.cells[place * figures.readers.len() + cell].value)
                     }
                     None => self.undefined(reader, figures),
                 };
@@ -274,10 +288,20 @@ impl<'a> MarkTable<'a> {
         all
     }
 
+    /// The modes in which anything was read, also on images that are left out.
+    fn read_modes(&self, readings: &[MarkedReading]) -> Vec<usize> {
+        let read = |mode: &usize| {
+            readings
+                .iter()
+                .any(|reading| reading.marks[*mode].is_some())
+        };
+        (0..MODES.len()).filter(read).collect()
+    }
+
     fn undefined(&self, reader: usize, figures: &FiguresOfMerit) -> Known<f64> {
         let mut all = figures.left_out.iter();
         let out = all.find(|out| out.reader == reader);
-        let words = out.map(|out| self.reason(out.mode, reader, out.reason.to_string()));
+        let words = out.map(|out| self.reason(reader, out.reason.to_string()));
         Known::Undefined {
             undefined: words.unwrap_or_default(),
         }

@@ -206,3 +206,25 @@ fn a_figure_that_is_undefined_has_its_reason() {
     };
     assert_eq!(undefined, "no case with a lesion");
 }
+
+/// Images that were read in one mode only are counted, and their marks compare nothing.
+#[test]
+fn marks_are_compared_on_the_images_of_both_modes() {
+    let both = [ann(), bob()].concat();
+    let (_, before) = found(LocalisationFigure::WeightedAfroc, &both);
+    let more = ann().into_iter().chain(bob()).map(|reading| MarkedReading {
+        image: format!("more {}", reading.image),
+        patient: format!("more {}", reading.patient),
+        marks: [None, reading.marks[1].clone()],
+        ..reading
+    });
+    let all: Vec<MarkedReading> = both.iter().cloned().chain(more).collect();
+    let (_, comparison) = found(LocalisationFigure::WeightedAfroc, &all);
+    assert_eq!(comparison.difference, before.difference);
+    assert_eq!(comparison.images, before.images);
+    assert_eq!(comparison.readings.compared, before.readings.compared);
+    assert_eq!(
+        (before.readings.compared, comparison.readings.unaided_only),
+        (8, 8)
+    );
+}

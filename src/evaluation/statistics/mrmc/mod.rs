@@ -193,18 +193,24 @@ impl ReadingTable {
         }
     }
 
-    /// The same table without the other cases than these, which are by number and rise. Readers and modes keep their
-    /// numbers.
-    pub fn only_cases(&self, kept: &[usize]) -> Self {
-        let cases = kept.iter().map(|&case| self.cases[case].clone());
+    /// The same table without the other readers and cases than these, which are by number and rise. Both are numbered anew; modes
+    /// keep their numbers.
+    pub fn only(&self, readers: &[usize], cases: &[usize]) -> Self {
+        let own = cases.iter().map(|&case| self.cases[case].clone());
         // Names that are different stay so.
-        let table = ReadingTable::new(cases.collect()).unwrap_or_default();
-        let of_row = |row: &Vec<Option<f64>>| kept.iter().map(|&case| row[case]).collect();
-        let rows = self.ratings.iter();
+        let table = ReadingTable::new(own.collect()).unwrap_or_default();
+        let of_row = |row: &Vec<Option<f64>>| cases.iter().map(|&case| row[case]).collect();
+        let rows = self.ratings.iter().filter_map(|((mode, reader), row)| {
+            let place = readers.iter().position(|kept| kept == reader)?;
+            Some(((*mode, place), of_row(row)))
+        });
         ReadingTable {
             modes: self.modes.clone(),
-            readers: self.readers.clone(),
-            ratings: rows.map(|(key, row)| (*key, of_row(row))).collect(),
+            readers: readers
+                .iter()
+                .map(|&reader| self.readers[reader].clone())
+                .collect(),
+            ratings: rows.collect(),
             ..table
         }
     }

@@ -16,6 +16,11 @@
 //! fixed readers:             χ² = (t − 1) MS(T) / (Var − Cov₁ + (r − 1)(Cov₂ − Cov₃))
 //! fixed cases:               F = MS(T) / MS(TR),   df₂ = (t − 1)(r − 1)
 //! ```
+//!
+//! For fixed readers Cov₂ − Cov₃ may be negative: there the denominator is r/2 times the variance of the difference of two modes'
+//! means, as it follows from the covariances, and cutting off a part of it would bias it. MRMCaov (`.summary.mrmc_frrc` in
+//! R/summary.R) and RJafroc (FRRC in its Obuchowski-Rockette analysis) have no max either. For random readers both have it, as here,
+//! and so has MRMCaov for the mean of one mode.
 
 use super::{CovarianceMatrix, FiguresOfMerit};
 use crate::evaluation::statistics::Undefined;

@@ -238,3 +238,37 @@ fn readers_who_differ_by_rounding_alone_have_the_normal_distribution() {
     assert_eq!(mean.df, Some(f64::INFINITY));
     close(mean.interval.1, 0.1 + 1.959964 * 0.003_f64.sqrt());
 }
+
+/// Cov₂ below Cov₃: for fixed readers the test is that of the variance of the difference, whose covariances are summed up here one
+/// by one. MRMCaov and RJafroc have no max there.
+#[test]
+fn fixed_readers_have_the_variance_of_the_difference_also_where_cov2_is_below_cov3() {
+    let readers = 3;
+    let covariance = CovarianceMatrix::new(6, |one, other| {
+        match (
+            one / readers == other / readers,
+            one % readers == other % readers,
+        ) {
+            (true, true) => 0.01,
+            (false, true) => 0.004,
+            (true, false) => 0.001,
+            (false, false) => 0.002,
+        }
+    });
+    let weight = |cell: usize| if cell < readers { 1.0 } else { -1.0 } / readers as f64;
+    let pairs = (0..6).flat_map(|one| (0..6).map(move |other| (one, other)));
+    let variance: f64 = pairs
+        .map(|(one, other)| weight(one) * weight(other) * covariance.at(one, other))
+        .sum();
+    let estimates = MrmcEstimates {
+        modes: 2,
+        readers,
+        values: vec![0.8, 0.7, 0.9, 0.7, 0.75, 0.8],
+        covariance,
+    };
+    let found = obuchowski_rockette(&estimates, FactorTypes::FixedReaders).unwrap();
+    let difference = found.differences.unwrap()[0];
+    assert!((difference.standard_error - variance.sqrt()).abs() < 1e-12);
+    let with_max = (2.0 / 3.0 * (0.01 - 0.004_f64)).sqrt();
+    assert!(difference.standard_error < 0.9 * with_max);
+}
