@@ -101,7 +101,7 @@ fn draw_compared(
 
 /// Name and identifier of a patient, while they are shown.
 fn identity(model: &Model, patient: Option<&PatientFacts>) -> Vec<String> {
-    let shown = patient.filter(|_| model.identity);
+    let shown = patient.filter(|_| model.shows_identity());
     let names = shown.map(|patient| [&patient.name, &patient.id]);
     let names = names.into_iter().flatten().flatten();
     names.map(|text| clean(text)).collect()
