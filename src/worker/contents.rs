@@ -10,8 +10,8 @@ use super::background::lower_priority;
 use crate::domain::ContentId;
 use crate::imaging::{self, DecodeLimits, FileStamp};
 
-/// The greatest age of a batch, but for the file that is being read.
-const BATCH_AGE: Duration = Duration::from_millis(100);
+/// The greatest age of a batch, but for the file that is being read: the screen looks at its whole list for each batch.
+const BATCH_AGE: Duration = Duration::from_millis(250);
 
 /// What one file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
