@@ -139,7 +139,7 @@ fn primary(page: &mut Page, comparisons: &[ModeComparison]) {
                 "  {}: of images that their reader has in one mode only, {} aided and {} unaided left out; {} compared",
                 found.figure,
                 counts.aided_only,
-                counted(counts.unaided_only, "reading"),
+                counted(counts.unaided_only, "unaided reading"),
                 counts.compared
             ));
         }
