@@ -136,10 +136,10 @@ fn primary(page: &mut Page, comparisons: &[ModeComparison]) {
         let counts = &found.readings;
         if counts.aided_only + counts.unaided_only > 0 {
             page.line(&format!(
-                "  {}: of images that their reader has in one mode only, {} aided and {} unaided left out; {} compared",
+                "  {}: of images that their reader has in one mode only, {} aided and {} left out; {} compared",
                 found.figure,
                 counts.aided_only,
-                counted(counts.unaided_only, "reading"),
+                counted(counts.unaided_only, "unaided reading"),
                 counts.compared
             ));
         }
