@@ -237,10 +237,10 @@ pub fn imrmc(label: &str, readings: &[StudyReading]) -> Result<ImrmcInput, Undef
     }
     let has_ratings = !ratings.modes().is_empty();
     let (table, values) = match has_ratings {
-        true => (ratings, "ratings of blinded readers, 0 to 100"),
+        true => (ratings, "ratings of blinded readers from 0 to 100"),
         false => (
             tables::table(readings, tables::call),
-            "calls of blinded readers, 1 is present",
+            "calls of blinded readers: 1 is present",
         ),
     };
     Ok(ImrmcInput {

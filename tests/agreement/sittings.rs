@@ -255,7 +255,7 @@ fn the_table_of_figures_and_the_file_for_imrmc_have_what_the_page_has() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("study.imrmc: ratings, 0 to 100\n"), "{said}");
     let written = fs::read_to_string(study.path("study.imrmc")).unwrap();
-    assert!(written.starts_with("Pneumonia: ratings of blinded readers, 0 to 100\n"));
+    assert!(written.starts_with("Pneumonia: ratings of blinded readers from 0 to 100\n"));
     let image = &sha256("3")[..16];
     let row = format!("\nbob,{image},aided,{}\n", rating(1, 3, true));
     assert!(written.contains(&row), "{written}");

@@ -139,7 +139,7 @@ mod tests {
     fn signs_become_letters_in_their_own_cells() {
         let mut buffer = Buffer::with_lines(["│▸●✓ 胸部_é.png ██▍──┃ 77.1 ±…│"]);
         cells(&mut buffer);
-        let expected = Buffer::with_lines(["|>@+ ????_e.png ##---| 77.1 +~|"]);
+        let expected = Buffer::with_lines(["|>@+ ????_e.png ##---% 77.1 +~|"]);
         assert_eq!(buffer, expected);
     }
 

@@ -92,7 +92,7 @@ impl PowerPlan<'_> {
             None => ("cases", "cases".to_owned(), 12),
         };
         let mut page = format!(
-            "power to find a difference of {} at the level {}, {random}\ncomponents of {}: {components}\n  {:<10}",
+            "power to find a difference of {} at the level {}, {random}\ncomponents of {}:\n  {components}\n  {:<10}",
             self.arguments.difference, self.arguments.level, self.pilot.from, "readers"
         );
         for cases in &self.arguments.cases {

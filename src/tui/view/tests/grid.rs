@@ -118,7 +118,7 @@ fn reviewed_images_have_the_readers_sign() {
     let standing = News::Standing(vec![(source, Default::default(), opinion)]);
     update(&mut model, Message::Review(standing));
     let text = text(&model);
-    assert!(text.contains("┌≠○* IM-0040"), "{text}");
+    assert!(text.contains("┏≠○* IM-0040"), "{text}");
 }
 
 /// No frame, sign or word tells an answer that is hidden.
