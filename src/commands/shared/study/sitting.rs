@@ -437,7 +437,10 @@ mod tests {
     #[test]
     fn only_readings_that_differ_have_a_second_sitting() {
         let folder = tempfile::tempdir().unwrap();
-        let apart = study(folder.path(), "independent\"\nwashout_days = 28\nfirst = \"unaided");
+        let apart = study(
+            folder.path(),
+            "independent\"\nwashout_days = 28\nfirst = \"unaided",
+        );
         let second = apart.registration().second;
         assert_eq!(second["ann [unaided]"], "ann [aided]");
         assert_eq!(second.len(), 2);
