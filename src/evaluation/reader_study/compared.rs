@@ -18,7 +18,7 @@ pub struct ReadingCounts {
 }
 
 /// The readings of a comparison.
-pub(super) struct ComparedReadings {
+pub(super) struct BothModes {
     /// The modes in which anything was read, by their places in [`MODES`].
     pub modes: Vec<usize>,
     /// Readers without any reading that can be compared, with the reason.
@@ -27,7 +27,7 @@ pub(super) struct ComparedReadings {
     readings: Vec<(String, [bool; 2], bool)>,
 }
 
-impl ComparedReadings {
+impl BothModes {
     /// From the reader of each reading, and whether it has a value in each of [`MODES`]. `done` is what readers did to make the
     /// value: `read`, say.
     pub fn of<'a>(all: impl Iterator<Item = (&'a str, [bool; 2])>, done: &str) -> Self {
@@ -58,7 +58,7 @@ impl ComparedReadings {
         });
         let left_out = left_out.collect();
         let readings = all.iter();
-        ComparedReadings {
+        BothModes {
             left_out,
             readings: readings
                 .map(|(reader, has)| ((*reader).to_owned(), *has, is_kept(*has)))
@@ -110,7 +110,7 @@ mod tests {
             ("dee", [false, false]),
             ("eve", [true, true]),
         ];
-        let found = ComparedReadings::of(readings.into_iter(), "read");
+        let found = BothModes::of(readings.into_iter(), "read");
         assert_eq!(found.mode_names(), MODES);
         let reasons: Vec<(&str, &str)> = found
             .left_out
@@ -134,7 +134,7 @@ mod tests {
         };
         assert_eq!(counts, expected);
         // Of one mode all are.
-        let one = ComparedReadings::of(
+        let one = BothModes::of(
             [("ann", [true, false]), ("bob", [true, false])].into_iter(),
             "read",
         );

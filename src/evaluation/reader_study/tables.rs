@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::compared::ComparedReadings;
+use super::compared::BothModes;
 use super::{MODES, StudyReading};
 use crate::evaluation::statistics::mrmc::{ReadingTable, StudyCase};
 
@@ -71,7 +71,7 @@ fn table_of(
 pub(super) struct ComparedTable<'a> {
     /// Of images that the same reader read in both modes.
     pub table: ReadingTable,
-    pub compared: ComparedReadings,
+    pub compared: BothModes,
     /// All readings of images with a reference standard, and whether they have a value.
     pub readings: Vec<(&'a StudyReading, bool)>,
 }
@@ -84,8 +84,7 @@ impl<'a> ComparedTable<'a> {
     ) -> Self {
         let known = known(readings);
         let has = |reading: &StudyReading| [0, 1].map(|mode| value(reading, mode).is_some());
-        let compared =
-            ComparedReadings::of(known.iter().map(|r| (r.reader.as_str(), has(r))), done);
+        let compared = BothModes::of(known.iter().map(|r| (r.reader.as_str(), has(r))), done);
         let kept = known
             .iter()
             .enumerate()

@@ -159,7 +159,7 @@ pub fn zoom_about(model: &mut Model, factor: f64, at: Position, side: FilmSide) 
     let Some(place) = PicturePlace::of(model, side) else {
         return zoom(model, factor);
     };
-    let pointer = place.from_middle(at);
+    let pointer = place.offset_from_middle(at);
     let view = &mut model.viewer.view;
     view.zoom_about(factor, pointer, place.canvas, place.shape);
     redraw(model)
@@ -209,20 +209,20 @@ impl PicturePlace {
     }
 
     /// How many pixels of the canvas the middle of a cell is right of and below the middle of the picture.
-    pub fn from_middle(&self, at: Position) -> (f64, f64) {
-        let from_middle = |cell: u16, start: u16, pixels: u16, size: usize| {
+    pub fn offset_from_middle(&self, at: Position) -> (f64, f64) {
+        let offset_from_middle = |cell: u16, start: u16, pixels: u16, size: usize| {
             let cells = f64::from(cell) - f64::from(start) + 0.5;
             cells * f64::from(pixels) - size as f64 / 2.0
         };
         (
-            from_middle(at.x, self.cells.x, self.cell.0, self.size.0),
-            from_middle(at.y, self.cells.y, self.cell.1, self.size.1),
+            offset_from_middle(at.x, self.cells.x, self.cell.0, self.size.0),
+            offset_from_middle(at.y, self.cells.y, self.cell.1, self.size.1),
         )
     }
 
     /// The point of the film, as shares of its width and height, in the middle of a cell. It may lie beyond the film.
     pub fn point_at(&self, view: &View, at: Position) -> Option<(f64, f64)> {
-        view.point_under(self.from_middle(at), self.canvas, self.shape)
+        view.point_under(self.offset_from_middle(at), self.canvas, self.shape)
     }
 }
 

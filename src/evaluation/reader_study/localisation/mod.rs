@@ -14,7 +14,7 @@ use serde::Serialize;
 
 pub use scoring::{MarkPlace, MarkScore, PlacedMark, scores};
 
-use super::compared::ComparedReadings;
+use super::compared::BothModes;
 use super::primary::{AnalysedFigure, UStatisticsFault, analysed};
 use super::{Known, MODES, ModeComparison, names};
 use crate::domain::{FilmShape, LocalisationFigure, LocalisationRule};
@@ -184,7 +184,7 @@ struct MarkTable<'a> {
     study: FrocStudy,
     readers: Vec<String>,
     /// Which of the readings are compared: those of images that the same reader read in both modes.
-    compared: ComparedReadings,
+    compared: BothModes,
     /// Each image once, also those that are left out.
     images: Vec<&'a LesionCase>,
 }
@@ -203,7 +203,7 @@ impl<'a> MarkTable<'a> {
             let [aided, unaided] = &reading.marks;
             (reading.reader.as_str(), [has(aided), has(unaided)])
         });
-        let compared = ComparedReadings::of(values, "read");
+        let compared = BothModes::of(values, "read");
         let (mut cases, mut images) = (Vec::new(), Vec::new());
         let mut places: HashMap<&str, Option<usize>> = HashMap::new();
         for reading in readings {
