@@ -3,7 +3,7 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use super::image::{drag, drag_window, side_at, zoom_about};
+use super::image::{drag as drag_image, drag_window, side_at, zoom_about};
 use super::{Effect, keeping_selection, marks, move_by, panes, scroll_of, scrolled, turn_findings};
 use crate::tui::model::{Drag, DragKind, Model, Overlay};
 
@@ -104,7 +104,7 @@ fn on_drag(model: &mut Model, at: Position) -> Vec<Effect> {
             }
             marks::drag(model, at, is_first)
         }
-        DragKind::Image(side) => drag(model, by, side),
+        DragKind::Image(side) => drag_image(model, by, side),
         DragKind::Window => drag_window(model, by),
         DragKind::Column => {
             panes::set_column(model, i32::from(at.x));
