@@ -522,7 +522,7 @@ fn marks_are_compared(study: &StudyFolder) {
     );
     let figures = fs::read_to_string(study.path("figures.csv")).unwrap();
     assert!(
-        figures.contains("Pneumonia,wAFROC,4,ann,unaided,,0.625000,"),
+        figures.contains("Pneumonia,wAFROC,4,ann,unaided,jackknife over patients,0.625000,"),
         "{figures}"
     );
     assert!(
