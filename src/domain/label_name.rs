@@ -23,7 +23,7 @@ impl fmt::Display for LabelNameError {
 }
 
 /// The label that a name means: the label itself, or the one label that starts with the name, or else has it as a part,
-/// whatever the case of the letters. Labels that stand on their own come before causes given pneumonia. A label that
+/// in upper or lower case. Labels that stand on their own come before causes given pneumonia. A label that
 /// begins all others that fit, as *Effusion* of *Effusion, left*, is meant rather than those.
 ///
 /// # Errors

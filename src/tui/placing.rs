@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-/// The cells that a picture of so many pixels, across and down, covers in the middle of `area`. Where it cannot be in the
+/// The cells that a picture of this size in pixels, across and down, covers in the middle of `area`. Where it cannot be in the
 /// very middle, it is half a cell further left or higher. `cell` is the number of pixels in a cell, across and down.
 pub fn picture_cells(area: Rect, size: (usize, usize), cell: (u16, u16)) -> Rect {
     let cells = |pixels: usize, cell: u16, most: u16| {

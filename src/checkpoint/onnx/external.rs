@@ -84,7 +84,7 @@ impl ExternalData {
         ExternalData::default()
     }
 
-    /// Beside this file, of at most so many bytes.
+    /// Files beside this one, `most` bytes in all at most.
     pub fn beside(model: &Path, most: u64) -> Self {
         let folder = match model.parent() {
             Some(parent) if parent != Path::new("") => parent.to_owned(),

@@ -77,7 +77,7 @@ impl ColumnPositions {
         }
         let need = |name: &String| names.need(name);
         let find = |name: &str| names.find(name);
-        // A column that the user named as the answer for a label is no severity, whatever its name.
+        // A column that the user named as the answer for a label is no severity, even if its name is one's.
         let named_column = |name: &str| {
             let named = columns.labels.iter().chain(&columns.outcomes);
             named

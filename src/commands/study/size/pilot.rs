@@ -46,7 +46,7 @@ pub struct PilotClass {
 }
 
 impl PilotClass {
-    /// How many cases a study needs in all for so many of the class, if their share is that of the pilot.
+    /// The cases of both classes for this number of the class, if their share is that of the pilot.
     pub fn in_all(&self, of_class: usize) -> usize {
         (of_class as f64 * self.all as f64 / self.cases as f64).ceil() as usize
     }

@@ -36,7 +36,7 @@ impl Default for RunBounds {
 
 #[cfg(test)]
 impl RunBounds {
-    /// With so many numbers that steps may read and write.
+    /// A call whose steps may read and write this number of values in all.
     pub fn of_touched(numbers: u64) -> Self {
         RunBounds {
             touched: Cell::new(numbers),
