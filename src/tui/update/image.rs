@@ -136,7 +136,7 @@ fn zoom_by_key(model: &mut Model, factor: f64) {
     }
 }
 
-/// Moves the view where the cursor of marks would be out of sight: a key would set a point out of sight.
+/// Moves the view where the cursor of marks has left it: a key must not set a point unseen.
 fn keep_cursor_in_sight(model: &mut Model) {
     if let Some((cursor, (canvas, shape))) = model.mark_cursor().zip(canvas_and_shape(model)) {
         model.viewer.view.keep_in_sight(cursor, canvas, shape);
