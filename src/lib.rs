@@ -24,10 +24,11 @@
 //!        commands, tui → store → domain; commands → config → cli; commands → dicom → domain
 //!        commands, worker → predictions → store
 //!        commands → dicomweb → sources, web; commands → dimse → domain; commands → study → domain
-//!        dicomweb, dimse → data_elements
+//!        dicomweb, dimse → data_elements; commands, dicomweb, inference, model_library → atomic_file
 //! ```
 
 pub mod adaptation;
+pub mod atomic_file;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;

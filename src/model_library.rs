@@ -9,8 +9,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tempfile::Builder;
 
+use crate::atomic_file::AtomicFile;
 use crate::domain::ModelCard;
 use crate::domain::hex::hex;
 use crate::domain::text::clean;
@@ -173,13 +173,10 @@ impl ModelLibrary {
     /// Writes a file in one step; it is on the disk before it gets its name. Only its owner may read it.
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), ModelLibraryError> {
         let written = || -> io::Result<()> {
-            let mut file = Builder::new()
-                .prefix(".cxr-")
-                .suffix(".part")
-                .tempfile_in(&self.folder)?;
+            let mut file = AtomicFile::new_in(&self.folder)?;
             file.write_all(bytes)?;
             file.as_file().sync_all()?;
-            file.persist(path)?;
+            file.replace(path)?;
             File::open(&self.folder)?.sync_all()
         };
         written().map_err(|error| fault(path, &error))

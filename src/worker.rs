@@ -387,6 +387,10 @@ impl Worker {
 
     /// Makes the pictures that the grid lacks, in place of those that were asked for before and are not begun.
     pub fn make_thumbnails(&self, jobs: ThumbnailJobs) {
+        // The films around the selection are not what the reader looks at now.
+        if !jobs.sources.is_empty() {
+            self.prefetch.replace(vec![]);
+        }
         self.thumbnails.replace(jobs);
     }
 

@@ -6,10 +6,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tempfile::Builder;
-
 use super::error::{DicomWebError, DicomWebFault};
 use super::remote_film::{RemoteFilm, check};
+use crate::atomic_file::AtomicFile;
 
 /// Only the owner may look into its folders. Its files have the mode of temporary files, 0600.
 const MODE: u32 = 0o700;
@@ -48,15 +47,10 @@ impl KeepFolder {
         let written = || -> io::Result<()> {
             let folder = place.parent().unwrap_or(&self.0);
             self.make(folder)?;
-            // Hidden, so that no walk takes it for an image.
-            let mut file = Builder::new()
-                .prefix(".cxr-")
-                .suffix(".part")
-                .tempfile_in(folder)?;
+            let mut file = AtomicFile::new_in(folder)?;
             file.write_all(bytes)?;
             file.as_file().sync_data()?;
-            file.persist(&place).map_err(|error| error.error)?;
-            Ok(())
+            file.replace(&place)
         };
         written().map_err(|error| self.fault(&error))
     }

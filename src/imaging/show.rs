@@ -26,14 +26,22 @@ const SMALLEST: f64 = 1e-3;
 /// The picture, no larger than `canvas` and in true proportions, and its window: centre and width, in
 /// units after the modality transform.
 pub fn show(r: &Radiograph, view: &View, canvas: Canvas) -> (PreviewImage, (f64, f64)) {
-    let voi = match view.window {
+    let voi = voi(r, view).with_invert(view.inverted);
+    let (viewport, width, height) = frame(r, view, canvas);
+    (render(r, &voi, viewport, width, height), voi.centre_width())
+}
+
+/// The window in which [`show`] shows a radiograph: centre and width, in units after the modality transform.
+pub fn window(r: &Radiograph, view: &View) -> (f64, f64) {
+    voi(r, view).centre_width()
+}
+
+fn voi(r: &Radiograph, view: &View) -> VoiLut {
+    match view.window {
         Window::File => VoiLut::of(r),
         Window::Manual { centre, width } => VoiLut::window(r, linear(centre, width)),
         Window::WindowPreset(preset) => VoiLut::window(r, between(r, shares(preset))),
-    };
-    let voi = voi.with_invert(view.inverted);
-    let (viewport, width, height) = frame(r, view, canvas);
-    (render(r, &voi, viewport, width, height), voi.centre_width())
+    }
 }
 
 /// The part of the radiograph that [`show`] shows, in its stored pixels.

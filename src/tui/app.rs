@@ -13,10 +13,13 @@ use std::time::{Duration, Instant};
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 
 use super::hooks::ScreenHooks;
+use super::look::Appearance;
 use super::model::{Coarse, GridLayout, Model, SittingSummary};
 use super::preview::{self, GraphicsMode, Painter};
 use super::sources::KeyGate;
-use super::terminal::{self, AskAgain, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch};
+use super::terminal::{
+    self, AnswersMayCome, Capabilities, Colours, Inside, Screen, Tmux, TmuxWatch,
+};
 use super::update::{Effect, Message, away, update};
 use super::view::{self, Theme};
 use super::{BATCH, clipboard, remembered, sources};
@@ -27,18 +30,25 @@ use crate::worker::{HeaderJobs, JobOutcome, Worker};
 /// The wake-up interval while work is under way: the sign of progress turns with it.
 const TICK: Duration = Duration::from_millis(100);
 
+/// A reader who asks for it waits at least this long for the terminal's answers.
+const ASKED_AGAIN: Duration = Duration::from_secs(2);
+
 /// Everything that the loop needs.
 pub struct App {
     pub model: Model,
     pub theme: Theme,
+    /// What the theme follows, beside the terminal.
+    pub dress: Dress,
     /// These three chose the painter, and choose another one when another terminal is attached to tmux.
     pub graphics: GraphicsMode,
     pub colours: Colours,
     pub can: Capabilities,
+    /// How long the terminal may take to answer.
+    pub probe: Duration,
     /// The size in bytes above which a picture comes coarse first.
     pub budget: Option<usize>,
     pub tmux_watch: Option<TmuxWatch>,
-    pub ask_again: AskAgain,
+    pub answers: AnswersMayCome,
     pub painter: Option<Box<dyn Painter>>,
     pub recorder: Rc<Recorder>,
     /// Files whose headers are to be read; ends the header reader when it is dropped.
@@ -58,6 +68,26 @@ pub struct App {
     pub screen: Screen,
     /// Dropped last: it may wait for the disk, and the terminal is restored by then.
     pub worker: Worker,
+}
+
+/// What the theme follows, beside the terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Dress {
+    pub look: Appearance,
+    pub colours: Colours,
+}
+
+impl Dress {
+    /// The theme for a terminal.
+    pub fn theme(self, can: &Capabilities) -> Theme {
+        let variable = |name: &str| std::env::var(name).ok();
+        let ascii = self.look.ascii.is_on(variable);
+        let palette = self.look.theme.palette(can.background, variable);
+        Theme {
+            is_light: can.is_xterm(),
+            ..Theme::of(self.colours, palette, ascii)
+        }
+    }
 }
 
 impl App {
@@ -299,16 +329,43 @@ impl App {
         self.repaint()
     }
 
-    /// Asks again what the terminal can do. The answers come as messages. Sixel cannot be asked for while keys are read.
+    /// Asks again what the terminal can do, where it shows less than a terminal could. tmux answers in a message.
     fn probe_again(&mut self) -> io::Result<()> {
         if self.graphics != GraphicsMode::Auto {
             return Ok(());
         }
         match &self.can.inside {
-            Inside::Tmux(_) => sources::ask_tmux_again(self.sender.clone()),
-            Inside::Nothing if !self.can.kitty => self.ask_again.ask()?,
-            Inside::Nothing | Inside::Unknown(_) => {}
+            Inside::Tmux(_) => {
+                sources::ask_tmux_again(self.sender.clone());
+                Ok(())
+            }
+            _ if self.can.answered && self.model.coarse.is_none() => Ok(()),
+            _ => self.ask_the_terminal(),
         }
+    }
+
+    /// Asks the terminal itself, while no key is read: its answers could not be told from keys.
+    fn ask_the_terminal(&mut self) -> io::Result<()> {
+        self.model.notice = Some("asking the terminal what it can show …".to_owned());
+        self.draw()?;
+        let Some(pause) = self.key_gate.pause() else {
+            self.model.notice = Some("not asked: a key is being read, try again".to_owned());
+            return Ok(());
+        };
+        let can = terminal::probe(ASKED_AGAIN.max(self.probe));
+        drop(pause);
+        for key in can.typed.chars().map(terminal::typed_key) {
+            let _ = self.sender.send(Message::Key(key));
+        }
+        if !can.answered {
+            self.answers.note();
+            self.model.notice = Some("the terminal did not answer".to_owned());
+            return Ok(());
+        }
+        self.can = can;
+        self.theme = self.dress.theme(&self.can);
+        self.choose_painter()?;
+        self.model.notice = Some(format!("the terminal shows: {}", self.model.painting));
         Ok(())
     }
 

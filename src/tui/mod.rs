@@ -37,12 +37,10 @@ use std::sync::mpsc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
 use crate::domain::Prevalences;
 use crate::store::{Pending, Recorder};
 use crate::worker::{self, OutcomeSink, Worker};
-use app::App;
+use app::{App, Dress};
 use hooks::ScreenHooks;
 use keymap::Keymap;
 pub use look::Appearance;
@@ -54,7 +52,6 @@ use preview::GraphicsMode;
 pub use report::terminal_report;
 use terminal::{ColourChoice, Colours, LateAnswer, Screen};
 use update::{Message, session};
-use view::Theme;
 pub use worklist::KnownFilms;
 
 /// Images in flight for each background thread: no thread waits for the screen to send the next one.
@@ -126,22 +123,19 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let can = terminal::probe(options.probe);
     let variable = |name: &str| std::env::var(name).ok();
     let colours = terminal::colours(options.colour, variable);
-    let ascii = options.look.ascii.is_on(variable);
-    let palette = options.look.theme.palette(can.background, variable);
-    let theme = Theme {
-        is_light: can.is_xterm(),
-        ..Theme::of(colours, palette, ascii)
-    };
+    let look = options.look;
+    let dress = Dress { look, colours };
+    let theme = dress.theme(&can);
     // In ASCII an image made of cells consists of letters, which have no colours; pixels keep theirs.
-    let of_cells = if ascii { Colours::None } else { colours };
+    let of_cells = if theme.ascii { Colours::None } else { colours };
     let budget = preview::budget(options.coarse_above, &can);
     let (painter, reason) = preview::paired(options.graphics, &can, of_cells, budget);
-    for key in can.typed.chars().map(typed_key) {
+    for key in can.typed.chars().map(terminal::typed_key) {
         let _ = sender.send(Message::Key(key));
     }
     let tmux_watch = sources::watch_tmux(&can, &sender);
     let late = LateAnswer::after(&can);
-    let ask_again = late.again();
+    let answers = late.may_come();
     let (key_gate, wait) = sources::key_gate()?;
     sources::listen_for_keys(sender.clone(), late, tmux_watch.clone(), wait);
     // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
@@ -205,12 +199,14 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         sender,
         model,
         theme,
+        dress,
+        probe: options.probe,
         graphics: options.graphics,
         colours: of_cells,
         can,
         budget,
         tmux_watch,
-        ask_again,
+        answers,
         painter,
         worker,
         hooks: options.hooks,
@@ -229,16 +225,4 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         unwritten,
         summary,
     })
-}
-
-/// The key for a character that the terminal sent before keys were read.
-fn typed_key(c: char) -> KeyEvent {
-    match c {
-        '\r' => KeyCode::Enter.into(),
-        '\u{1}'..='\u{1a}' => {
-            let letter = char::from(c as u8 + b'a' - 1);
-            KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)
-        }
-        c => KeyCode::Char(c).into(),
-    }
 }

@@ -27,7 +27,7 @@ use ratatui::layout::{Rect, Size};
 
 pub use attach::{Notice, TmuxWatch};
 pub use cell::cell_from_system;
-pub use probe::{AskAgain, Capabilities, Inside, LateAnswer, probe};
+pub use probe::{AnswersMayCome, Capabilities, Inside, LateAnswer, probe, typed_key};
 pub use signals::{HUNG_UP, Signal, is_dead, watch};
 use size::Drawable;
 pub use size::drawable;

@@ -363,7 +363,7 @@ fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::NarrowerPanes
         | Action::TallerFindings
         | Action::ShorterFindings => panes::act(model, action),
-        Action::Redraw => vec![Effect::Repaint, Effect::ProbeAgain],
+        Action::Redraw => vec![Effect::ProbeAgain, Effect::Repaint],
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => review::quit(model),
         Action::Call => blinded::ask(model),

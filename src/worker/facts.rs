@@ -2,7 +2,7 @@
 
 use crate::domain::{
     ContentId, FilmScale, FilmShape, FilmSummary, Histogram, Origin, PatientFacts, Radiograph,
-    Uids, ViewPosition,
+    Uids, View, ViewPosition,
 };
 use crate::imaging;
 
@@ -26,6 +26,8 @@ pub struct Facts {
     /// The step from one grey value to the next, in units after the modality transform; see
     /// [`imaging::step`].
     pub step: f64,
+    /// The window in which it is shown first: centre and width, in units after the modality transform.
+    pub window: (f64, f64),
     /// Frames in the file.
     pub frames: u32,
     /// Name of the file's format.
@@ -41,8 +43,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The facts of a decoded image.
-    pub fn of(radiograph: &Radiograph) -> Self {
+    /// The facts of a decoded image that is to be shown in this view.
+    pub fn of(radiograph: &Radiograph, view: &View) -> Self {
         Facts {
             content: radiograph.content,
             width: radiograph.width,
@@ -52,6 +54,7 @@ impl Facts {
             histogram: imaging::histogram(radiograph),
             bits_stored: radiograph.bits_stored,
             step: imaging::step(radiograph),
+            window: imaging::window(radiograph, view),
             frames: radiograph.frames,
             format: radiograph.format.clone(),
             view: radiograph.view,

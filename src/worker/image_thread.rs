@@ -83,15 +83,22 @@ impl ImageThread {
         if self.requests.is_stale(job.generation) {
             return;
         }
+        match opened {
+            Ok(opened) => self.take_in(job, opened),
+            Err(reason) => self.report_opened(job, Err(reason), None),
+        }
+        // Only now: what is seen next is not to slow down what is looked at.
         self.prefetch.replace(job.neighbours.clone());
+    }
+
+    /// Reports the selected film, shows it, and has it classified.
+    fn take_in(&self, job: &ImageJob, opened: DecodedFile) {
         let DecodedFile {
             radiograph, stamp, ..
-        } = match opened {
-            Ok(opened) => opened,
-            Err(reason) => return self.report_opened(job, Err(reason), None),
-        };
+        } = opened;
         self.selected.replace(job.generation, radiograph.clone());
-        self.report_opened(job, Ok(Box::new(Facts::of(&radiograph))), stamp);
+        let facts = Facts::of(&radiograph, &job.frame.view);
+        self.report_opened(job, Ok(Box::new(facts)), stamp);
         self.show(job, &radiograph);
         if job.maps || job.scored != Some(radiograph.content) {
             self.send_to_classifier(job, radiograph);

@@ -141,7 +141,7 @@ pub fn run(list: &ThumbnailList, decoded: &DecodedCache, decoder: &Decoder, repo
     }
 }
 
-/// The picture of a file as it is now. A film that is decoded already is not decoded again; one that is decoded for a
+/// The picture of a file as it is now. A film that is decoded already, or just now, is not decoded again; one that is decoded for a
 /// picture is not kept, since the films of a whole page would push out those around the selection.
 fn make(
     source: &Path,
@@ -149,7 +149,7 @@ fn make(
     decoded: &DecodedCache,
     decoder: &Decoder,
 ) -> Result<ThumbnailImage, Failure> {
-    match decoded.get(source, || false) {
+    match decoded.get(source, || true) {
         Some(file) => Ok(thumbnail(&file.radiograph, canvas)),
         None => Ok(thumbnail(&decoder.open(source)?, canvas)),
     }

@@ -17,15 +17,17 @@ use tokens::tokens;
 /// floor: `tui/view/help.rs` is on `tui`.
 const SEES: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    // Files that are there whole or not at all.
+    ("atomic_file", &[]),
     // Paths in, bytes out: what the bytes are is for others.
     ("sources", &["domain"]),
     // DICOM as bytes: what the elements mean is for others.
     ("data_elements", &[]),
     ("imaging", &["data_elements", "domain", "sources"]),
-    ("inference", &["domain", "imaging"]),
+    ("inference", &["atomic_file", "domain", "imaging"]),
     // Files in, tensors out: which network they belong to is for others.
     ("checkpoint", &["domain"]),
-    ("model_library", &["domain", "inference"]),
+    ("model_library", &["atomic_file", "domain", "inference"]),
     ("library", &["imaging", "sources"]),
     // Numbers in, numbers out: no image, no network, no screen.
     ("evaluation", &["domain"]),
@@ -47,13 +49,17 @@ const SEES: &[(&str, &[&str])] = &[
     // Where a redirect leads.
     ("web", &["domain"]),
     // A client of servers: no screen and no decoder.
-    ("dicomweb", &["data_elements", "domain", "sources", "web"]),
+    (
+        "dicomweb",
+        &["atomic_file", "data_elements", "domain", "sources", "web"],
+    ),
     // Its keys are options, and their values are read alike.
     ("config", &["cli", "domain"]),
     (
         "commands",
         &[
             "adaptation",
+            "atomic_file",
             "checkpoint",
             "cli",
             "config",

@@ -103,6 +103,42 @@ fn a_late_answer_presses_no_key() {
     );
 }
 
+/// Whether a sixel image was sent (`ESC P`, numbers, `q`).
+fn has_sixel(session: &Session) -> bool {
+    let bytes = session.bytes.lock().unwrap().clone();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    text.split("\x1bP").skip(1).any(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != ';');
+        end.is_some_and(|end| rest[end..].starts_with('q'))
+    })
+}
+
+/// A terminal that answered too late at the start is asked again by a key, which waits longer.
+#[test]
+fn a_terminal_that_is_asked_again_shows_what_it_can_and_no_key_is_lost() {
+    let session = cxr(Kind::SlowSixel, &["--probe-timeout", "1"]);
+    session.wait_for_text("clear_1.png");
+    session.wait_for("a radiograph", |session| session.painted_cells() > 400);
+    session.wait_for_answer();
+    assert!(!has_sixel(&session));
+    session.press("\x0c");
+    // It is typed while the terminal is asked.
+    session.press("j");
+    session.wait_for("a sixel image", has_sixel);
+    session.wait_for_text("clear_2.jpg · 8");
+    let screen = session.screen();
+    assert!(!screen.contains("did not answer"), "{screen}");
+
+    // One that never answers keeps what it shows.
+    let session = cxr(Kind::Silent, &["--probe-timeout", "1"]);
+    session.wait_for("a radiograph", |session| session.painted_cells() > 400);
+    session.press("\x0c");
+    session.wait_for_text("the terminal did not answer");
+    session.wait_for("a radiograph", |session| session.painted_cells() > 400);
+    session.press("j");
+    session.wait_for_text("clear_2.jpg · 8");
+}
+
 /// The placeholders on the screen: row and column in the picture, and the low byte of its number.
 fn placeholders(session: &Session) -> Vec<(u16, u16, u32)> {
     // The first ones of kitty's rowcolumn-diacritics.txt.

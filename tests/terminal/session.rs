@@ -17,6 +17,8 @@ pub enum Kind {
     /// It never answers.
     Silent,
     Kitty,
+    /// It has sixel, at the end of a slow line.
+    SlowSixel,
     /// It has neither pixels nor placeholders.
     Plain,
 }
@@ -33,11 +35,24 @@ impl Kind {
                 ("\x1b[>c", "\x1b[>1;4000;41c"),
                 ("\x1b[c", "\x1b[?62;c"),
             ],
+            Kind::SlowSixel => &[
+                ("\x1b[16t", "\x1b[6;20;10t"),
+                ("\x1b]11;?", "\x1b]11;rgb:0000/0000/0000\x1b\\"),
+                ("\x1b[c", "\x1b[?62;4c"),
+            ],
             Kind::Plain => &[
                 ("\x1b[>q", "\x1bP>|plain(1.0)\x1b\\"),
                 ("\x1b[>c", "\x1b[>1;100;0c"),
                 ("\x1b[c", "\x1b[?62;c"),
             ],
+        }
+    }
+
+    /// How long an answer takes.
+    fn delay(self) -> Duration {
+        match self {
+            Kind::SlowSixel => Duration::from_millis(300),
+            _ => Duration::ZERO,
         }
     }
 
@@ -141,6 +156,9 @@ impl Session {
                 // A question may be split between two reads.
                 read = end.max(written.len().saturating_sub(16));
                 drop(written);
+                if !reply.is_empty() {
+                    thread::sleep(kind.delay());
+                }
                 let _ = answers.lock().unwrap().write_all(reply.as_bytes());
             }
         });

@@ -8,9 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
-use tempfile::{Builder, NamedTempFile};
 
 use super::Usage;
+use crate::atomic_file::{AtomicFile, folder_of, is_vacant};
 use crate::export::path_text;
 
 /// Why a file is not written, where it is there and `--force` was not given.
@@ -75,10 +75,9 @@ pub fn write_whole(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
     file.publish(path, force).with_context(named)
 }
 
-/// A file on its way: it has a temporary name in the folder of its final one, and is removed unless it
-/// is published.
+/// A file of results on its way; it is gone unless it is published.
 #[derive(Debug)]
-pub struct OutputFile(NamedTempFile);
+pub struct OutputFile(AtomicFile);
 
 impl OutputFile {
     /// Makes an empty file in the folder of `path`.
@@ -86,16 +85,8 @@ impl OutputFile {
     /// # Errors
     /// If it cannot be made there.
     pub fn beside(path: &Path) -> io::Result<Self> {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        // Hidden, so that no walk takes it for an image.
-        let file = Builder::new()
-            .prefix(".cxr-")
-            .suffix(".part")
-            .tempfile_in(folder);
-        // The error names the temporary file, which means nothing to a user.
+        let file = AtomicFile::new_in(folder_of(path));
+        // The error may name a temporary file, which means nothing to a user.
         file.map(OutputFile).map_err(|error| error.kind().into())
     }
 
@@ -125,23 +116,20 @@ impl OutputFile {
     /// If that cannot be done; what was there stays, and the new file is removed.
     pub fn publish(self, path: &Path, replaces: bool) -> io::Result<()> {
         if replaces {
-            return Ok(self.0.persist(path).map(drop)?);
-        }
-        match self.0.persist_noclobber(path) {
-            // Some file systems have neither hard links nor a rename that refuses to replace.
-            Err(refused) if is_vacant(path) => Ok(refused.file.persist(path).map(drop)?),
-            published => Ok(published.map(drop)?),
+            self.0.replace(path)
+        } else {
+            self.0.create(path)
         }
     }
 }
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.as_file_mut().write(bytes)
+        self.0.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.as_file_mut().flush()
+        self.0.flush()
     }
 }
 
@@ -161,11 +149,6 @@ pub fn rename_whole(from: &Path, to: &Path, replaces: bool) -> io::Result<()> {
         }
         renamed => Ok(renamed?),
     }
-}
-
-fn is_vacant(path: &Path) -> bool {
-    let found = path.symlink_metadata();
-    found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tempfile::Builder;
+
+use crate::atomic_file::AtomicFile;
 
 /// The version of the file. A file of another version counts as empty.
 const FORMAT: u32 = 1;
@@ -126,13 +127,9 @@ impl<'a> KeptChoices<'a> {
         let folder = self.0.parent().ok_or(io::ErrorKind::InvalidInput)?;
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(FOLDER_MODE).create(folder)?;
-        let mut file = Builder::new()
-            .prefix(".cxr-")
-            .suffix(".part")
-            .tempfile_in(folder)?;
+        let mut file = AtomicFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
-        file.persist(self.0)?;
-        Ok(())
+        file.replace(self.0)
     }
 }
 

@@ -106,7 +106,7 @@ fn origin<'a>(
         return Ok(ValueOrigin::Constant);
     }
     match node.operator() {
-        "Sigmoid" | "Softmax" | "LogSoftmax" | "HardSigmoid" => Ok(ValueOrigin::Scores {
+        operator if makes_scores(operator) => Ok(ValueOrigin::Scores {
             maker: node,
             changed_by: None,
         }),
@@ -114,6 +114,14 @@ fn origin<'a>(
         operator if is_of_scores(operator) => Ok(changed(node, &read)),
         _ => Ok(ValueOrigin::Image),
     }
+}
+
+/// Whether an operator makes scores, or is what a sigmoid or a softmax that is written out begins with. In the middle of
+/// a network they are part of an activation or of attention, and the next layer makes features of what they give.
+fn makes_scores(operator: &str) -> bool {
+    let whole = ["HardSigmoid", "LogSoftmax", "Sigmoid", "Softmax"];
+    let beginning = ["Erf", "Exp", "Softsign", "Tanh"];
+    whole.contains(&operator) || beginning.contains(&operator)
 }
 
 /// Whether a node gives the numbers of its first input, in their order.
@@ -138,7 +146,6 @@ fn is_of_scores(operator: &str) -> bool {
             | "Clip"
             | "Concat"
             | "Div"
-            | "Exp"
             | "Expand"
             | "Floor"
             | "Gather"

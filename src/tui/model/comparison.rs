@@ -150,12 +150,14 @@ impl Model {
             return View::default();
         }
         let view = self.viewer.view;
-        let window = match (view.window, &self.viewer.shown) {
+        // Until its picture is there, the selected film is in the window that it was opened for.
+        let shown = self.viewer.shown.as_ref().map(|shown| shown.window);
+        let now = shown.or_else(|| self.viewer.facts.as_ref().map(|facts| facts.window));
+        let window = match (view.window, now) {
             (Window::WindowPreset(preset), _) => Window::WindowPreset(preset),
-            (_, Some(shown)) if self.has_same_values() => Window::Manual {
-                centre: shown.window.0,
-                width: shown.window.1,
-            },
+            (_, Some((centre, width))) if self.has_same_values() => {
+                Window::Manual { centre, width }
+            }
             _ => Window::File,
         };
         View { window, ..view }

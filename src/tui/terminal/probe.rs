@@ -1,6 +1,6 @@
-//! Asks the terminal once what it can do, and waits a limited time for its answers.
+//! Asks the terminal what it can do, and waits a limited time for its answers.
 //!
-//! The program asks before any thread reads events, so that no answer becomes a key press. It sends the
+//! The program asks while no thread reads events, so that no answer becomes a key press. It sends the
 //! kitty graphics query, asks for the terminal's name (`CSI > q`), for the size of a cell in pixels
 //! (`CSI 16 t`) and for the colour of the background (`OSC 11`), and last for the primary device attributes
 //! (`CSI c`). Every terminal answers the last one, and answers come in order, so an answer that is missing by then
@@ -127,7 +127,7 @@ fn questions(inside: &Inside, is_console: bool) -> Vec<u8> {
 /// other answers itself.
 #[derive(Debug, Default)]
 pub struct LateAnswer {
-    /// The terminal has answered in time, and was not asked again: no answer can come.
+    /// The terminal has answered in time whenever it was asked: no answer can come.
     over: Arc<AtomicBool>,
     /// The first key of an answer that has begun, and the number of its keys so far.
     inside: Option<(char, usize)>,
@@ -137,20 +137,14 @@ pub struct LateAnswer {
     is_kitty: bool,
 }
 
-/// Asks the terminal again whether it has the kitty graphics protocol, while keys are read: see [`LateAnswer`].
+/// Tells the thread that reads keys whether answers may still come: see [`LateAnswer`].
 #[derive(Debug, Clone)]
-pub struct AskAgain(Arc<AtomicBool>);
+pub struct AnswersMayCome(Arc<AtomicBool>);
 
-impl AskAgain {
-    /// Sends the question. The answer comes among the keys.
-    ///
-    /// # Errors
-    /// If the terminal cannot be written to.
-    pub fn ask(&self) -> io::Result<()> {
+impl AnswersMayCome {
+    /// After another probe, which has ended without an answer: that may come among the keys.
+    pub fn note(&self) {
         self.0.store(false, Ordering::SeqCst);
-        let mut out = io::stdout();
-        out.write_all(KITTY_QUERY)?;
-        out.flush()
     }
 }
 
@@ -169,9 +163,9 @@ impl LateAnswer {
         }
     }
 
-    /// The way to ask again.
-    pub fn again(&self) -> AskAgain {
-        AskAgain(self.over.clone())
+    /// The way to tell that answers may come after all.
+    pub fn may_come(&self) -> AnswersMayCome {
+        AnswersMayCome(self.over.clone())
     }
 
     /// Whether an answer has said, since the last call, that the terminal has the kitty graphics protocol.
@@ -206,6 +200,18 @@ impl LateAnswer {
         }
         self.inside = if ends { None } else { seen };
         seen.is_some()
+    }
+}
+
+/// The key for a character that was typed while the terminal was asked.
+pub fn typed_key(c: char) -> KeyEvent {
+    match c {
+        '\r' => KeyCode::Enter.into(),
+        '\u{1}'..='\u{1a}' => {
+            let letter = char::from(c as u8 + b'a' - 1);
+            KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)
+        }
+        c => KeyCode::Char(c).into(),
     }
 }
 
@@ -416,15 +422,14 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_answered_can_be_asked_again() {
+    fn a_terminal_that_answered_once_may_answer_late_when_it_is_asked_again() {
         let answered = Capabilities {
             answered: true,
             ..Capabilities::default()
         };
         let mut late = LateAnswer::after(&answered);
         let alt = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT);
-        let again = late.again();
-        again.0.store(false, Ordering::SeqCst);
+        late.may_come().note();
         assert!(late.swallows(&alt('_')));
         for c in "Gi=31;ENOTSUPPORTED:x".chars() {
             assert!(late.swallows(&KeyEvent::from(KeyCode::Char(c))));

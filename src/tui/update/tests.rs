@@ -219,6 +219,7 @@ fn facts() -> Box<Facts> {
         histogram: Default::default(),
         bits_stored: 8,
         step: 1.0,
+        window: (128.0, 256.0),
         frames: 1,
         format: "PNG".into(),
         view: ViewPosition::Pa,

@@ -117,6 +117,51 @@ fn what_computes_with_scores_or_takes_a_part_of_them_is_refused() {
     assert!(refused(&hard).starts_with("HardSigmoid scores: it makes the scores"));
 }
 
+#[test]
+fn a_sigmoid_and_a_softmax_that_are_written_out_are_refused() {
+    let sum = || integers(node("ReduceSum", &["e"], "sum"), "axes", &[1]);
+    for (nodes, start) in [
+        (
+            vec![
+                node("Neg", &["output"], "negative"),
+                node("Exp", &["negative"], "e"),
+                node("Add", &["e", "wide"], "more"),
+                node("Reciprocal", &["more"], "scores"),
+            ],
+            "Add more: it takes a part of what Exp e makes",
+        ),
+        (
+            vec![
+                node("Exp", &["output"], "e"),
+                sum(),
+                node("Div", &["e", "sum"], "scores"),
+            ],
+            "ReduceSum sum: it takes a part of what Exp e makes",
+        ),
+        (
+            vec![
+                node("Tanh", &["output"], "t"),
+                node("Mul", &["t", "wide"], "scores"),
+            ],
+            "Mul scores: it takes a part of what Tanh t makes",
+        ),
+        (
+            vec![node("Tanh", &["output"], "scores")],
+            "Tanh scores: it makes the scores",
+        ),
+    ] {
+        let said = refused(&scored(nodes));
+        assert!(said.starts_with(start), "{said}");
+    }
+    // A GELU is features times what it makes of them.
+    let gelu = scored(vec![
+        node("Erf", &["output"], "e"),
+        node("Add", &["e", "wide"], "more"),
+        node("Mul", &["output", "more"], "scores"),
+    ]);
+    assert_eq!(kept(gelu).end, GraphEnd::Logits);
+}
+
 /// A swish and a gate hold a sigmoid, and their numbers are none that it made.
 #[test]
 fn a_product_of_features_and_a_sigmoid_is_features() {

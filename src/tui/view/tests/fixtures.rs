@@ -235,6 +235,7 @@ pub fn show(model: &mut Model) {
         histogram: Default::default(),
         bits_stored: 12,
         step: 1.0,
+        window: (2048.0, 4096.0),
         frames: 1,
         format: "DICOM".into(),
         view: ViewPosition::Pa,
