@@ -151,6 +151,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::skip;
 
     /// Both kinds, as far as the file system of the folder has them.
     fn kinds(folder: &Path) -> Vec<AtomicFile> {
@@ -194,10 +195,7 @@ mod tests {
         let mut file = AtomicFile::new_in(folder.path()).unwrap();
         file.write_all(b"half").unwrap();
         if matches!(file.0, Held::Named(_)) {
-            println!(
-                "skipped: the file system of {:?} has no nameless files",
-                folder.path()
-            );
+            skip::skip_on_this_machine("its file system has no nameless files");
             return;
         }
         // What a killed process had written is seen by nothing else.

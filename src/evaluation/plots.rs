@@ -48,6 +48,18 @@ type Drawn = Result<(), Box<dyn Error>>;
 type Chart<'a, 'b> =
     plotters::chart::ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
+/// The names of a chart's series, in a box over the chart.
+fn name_series<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, place: SeriesLabelPosition) -> Drawn {
+    chart
+        .configure_series_labels()
+        .position(place)
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.3))
+        .label_font(("sans-serif", 13).into_font())
+        .draw()?;
+    Ok(())
+}
+
 /// The page of one question as SVG.
 ///
 /// # Errors

@@ -5,8 +5,10 @@ mod blinded;
 mod comparison;
 mod grid;
 mod header;
+mod hidden;
 mod marking;
 mod modes;
+mod panes;
 mod session;
 mod sitting;
 
@@ -17,8 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect, Size};
-use serde::{Deserialize, Serialize};
+use ratatui::layout::Size;
 
 pub use background::{BackgroundState, BackgroundStatus};
 pub use blinded::{Asking, Blinded, Phase, StudySitting};
@@ -26,6 +27,7 @@ pub use comparison::{ComparedFilm, ComparisonKind, Counterpart, FilmComparison};
 pub use grid::{Grid, GridLayout};
 pub use header::{HeaderBox, HeaderRead};
 pub use marking::{MarkDraft, MarkStep, Marking};
+pub use panes::{Drag, DragKind, FilmSide, PaneSizes, Panes};
 pub use session::{ReturnTarget, Session};
 pub use sitting::{Sitting, SittingSummary};
 
@@ -121,54 +123,6 @@ impl Coarse {
     }
 }
 
-/// Where the panes are on the screen, in cells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Panes {
-    /// Rows of the worklist, without its border.
-    pub worklist: Rect,
-    pub findings: Rect,
-    /// Cells that the image may fill.
-    pub image: Rect,
-    /// Cells that the image of the film beside it may fill; empty without one.
-    pub compared: Rect,
-    /// The pane that both are in.
-    pub radiograph: Rect,
-    /// The column of the border between the left panes and the image, if there is one.
-    pub column: Option<u16>,
-    /// The row of the border between worklist and findings, if there is one.
-    pub row: Option<u16>,
-}
-
-/// The sizes of the panes that the reader chose, and which are hidden. It is remembered for the next time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
-pub struct PaneSizes {
-    /// Cells of the left column, with its borders; `None` follows the screen.
-    pub left: Option<u16>,
-    /// Rows of the findings, with their upper border; `None` follows the model.
-    pub findings: Option<u16>,
-    pub hides_worklist: bool,
-    pub hides_findings: bool,
-    /// The image has the whole screen.
-    pub whole: bool,
-}
-
-impl PaneSizes {
-    /// Whether the image is alone on the screen: by the key for that, or because both panes beside it are hidden.
-    pub fn is_image_alone(&self) -> bool {
-        self.whole || (self.hides_worklist && self.hides_findings)
-    }
-
-    /// Gives the image the whole screen, or the panes back that it had. Where both of them are hidden, both come back.
-    pub fn turn_whole(&mut self) {
-        let was_alone = self.is_image_alone();
-        self.whole = !was_alone;
-        if was_alone && self.is_image_alone() {
-            (self.hides_worklist, self.hides_findings) = (false, false);
-        }
-    }
-}
-
 /// What the reader looks for in the help.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
@@ -176,34 +130,6 @@ pub struct Search {
     pub text: String,
     /// The text is being typed.
     pub is_typed: bool,
-}
-
-/// One of the films on the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FilmSide {
-    Selected,
-    /// The film beside it. It can be moved only while both have one view.
-    Compared,
-}
-
-/// What the mouse drags while a button is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DragKind {
-    Image(FilmSide),
-    Window,
-    Column,
-    Row,
-    /// A mark that is being made, where the button was pressed.
-    Mark,
-    /// The same, after the mouse has moved.
-    DraggedMark,
-}
-
-/// A drag, and where the mouse was last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drag {
-    pub kind: DragKind,
-    pub at: Position,
 }
 
 /// The image on the screen.
@@ -428,78 +354,6 @@ impl Model {
     pub fn is_answered(&self) -> bool {
         let selected = self.worklist.selected();
         selected.is_some_and(|entry| entry.prediction().is_some())
-    }
-
-    /// Whether the answer for the selected image is hidden until the reader makes their own call.
-    pub fn is_hidden(&self) -> bool {
-        let selected = self.worklist.selected();
-        selected.is_some_and(|entry| self.worklist.is_hidden(entry))
-    }
-
-    /// Whether identifying attributes of a header are shown. While blinded reading hides the answer, they stay hidden:
-    /// reasons for the study and comments are among them.
-    pub fn reveals_header(&self) -> bool {
-        self.shows_identity() && !self.is_hidden()
-    }
-
-    /// Whether the patient's name and identifier may be on the screen, in any of its places.
-    pub fn shows_identity(&self) -> bool {
-        self.wants_identity && !self.hides_identity()
-    }
-
-    /// Whether the study keeps the patient's name and identifier hidden.
-    pub fn hides_identity(&self) -> bool {
-        self.study_sitting()
-            .is_some_and(|sitting| sitting.hides_identity)
-    }
-
-    /// Whether the study keeps hidden what the DICOM header says.
-    pub fn hides_header(&self) -> bool {
-        self.study_sitting()
-            .is_some_and(|sitting| sitting.hides_header)
-    }
-
-    /// Whether the screen may tell which films are of one patient, and when they were taken. A study keeps that hidden:
-    /// whose film it is, and what came before it, is not a question of its readers.
-    pub fn ties_films(&self) -> bool {
-        self.study_sitting().is_none()
-    }
-
-    /// Shows the patient's name and identifier, or hides them again.
-    ///
-    /// # Errors
-    /// The reason, if they stay hidden.
-    pub fn turn_identity(&mut self) -> Result<(), &'static str> {
-        if self.hides_identity() {
-            return Err("hidden in this study: the patient");
-        }
-        self.wants_identity = !self.wants_identity;
-        Ok(())
-    }
-
-    /// Begins blinded reading: the answer for each image stays hidden until the reader has made their own
-    /// call. With a seed, the images come in a random order.
-    pub fn read_blinded(&mut self, seed: Option<u64>) {
-        self.worklist.read_blinded(seed);
-        self.blinded = Some(Blinded {
-            seed,
-            ..Blinded::default()
-        });
-    }
-
-    /// Begins a sitting of a study.
-    pub fn read_for_study(&mut self, sitting: StudySitting) {
-        self.worklist.read_for_study(sitting.mode);
-        self.blinded = Some(Blinded {
-            seed: Some(sitting.seed),
-            sitting: Some(sitting),
-            ..Blinded::default()
-        });
-    }
-
-    /// The sitting of a study, while there is one.
-    pub fn study_sitting(&self) -> Option<&StudySitting> {
-        self.blinded.as_ref()?.sitting.as_ref()
     }
 
     /// The summary of this sitting; `None` where no image was reviewed.

@@ -24,6 +24,8 @@ pub struct ComparisonJob {
     pub generation: Generation,
     /// How it is shown.
     pub frame: RenderRequest,
+    /// It is opened only if it is decoded already: the selected film is being opened, and comes first.
+    pub only_if_ready: bool,
 }
 
 /// What is known of a film beside the selected one.
@@ -131,8 +133,9 @@ impl ComparisonThread {
     /// Opens the film, and reports it. `None` if it cannot be read, or is no longer wanted.
     fn open(&self, job: &ComparisonJob) -> Option<Arc<Radiograph>> {
         let is_wanted = || !self.requests.is_stale(job.generation);
-        let decoded = self.decoded.get(&job.source, is_wanted);
-        if !is_wanted() {
+        let waits = || !job.only_if_ready && is_wanted();
+        let decoded = self.decoded.get(&job.source, waits);
+        if !is_wanted() || (job.only_if_ready && decoded.is_none()) {
             return None;
         }
         let decode = || self.decoder.open(&job.source);

@@ -19,6 +19,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use rustix::fs::{Mode, OFlags, open};
+
 /// The column that differs from run to run.
 const ELAPSED: &str = "elapsed_ms";
 
@@ -104,10 +106,14 @@ impl Archive {
             .collect()
     }
 
+    /// The names in a folder. What a killed process may leave is none of them where a file needs a name from the start.
     fn files(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.at(folder)).unwrap();
+        let place = self.at(folder);
+        let nameless = open(&place, OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR).is_ok();
+        let entries = fs::read_dir(place).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.retain(|name| nameless || !name.ends_with(".part"));
         names.sort();
         names
     }

@@ -5,12 +5,11 @@ use std::error::Error;
 
 use plotters::chart::{ChartBuilder, LabelAreaPosition};
 use plotters::prelude::{
-    BLACK, Circle, Color, IntoDrawingArea, LineSeries, RGBColor, SVGBackend, SeriesLabelPosition,
-    WHITE,
+    Circle, Color, IntoDrawingArea, LineSeries, RGBColor, SVGBackend, SeriesLabelPosition, WHITE,
 };
 use plotters::style::IntoFont;
 
-use super::{COLOURS, FAINT, GREY, MOST_CURVES};
+use super::{COLOURS, FAINT, GREY, MOST_CURVES, name_series};
 
 /// Width and height.
 const SIZE: (u32, u32) = (720, 460);
@@ -88,13 +87,7 @@ pub fn difference_chart(chart: &DifferenceChart) -> Result<String, Box<dyn Error
                 .legend(move |place| legend(place, colour));
         }
         if !chart.series.is_empty() {
-            drawn
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .background_style(WHITE.mix(0.85))
-                .border_style(BLACK.mix(0.3))
-                .label_font(("sans-serif", 13).into_font())
-                .draw()?;
+            name_series(&mut drawn, SeriesLabelPosition::UpperRight)?;
         }
         root.present()?;
     }

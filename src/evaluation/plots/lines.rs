@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use plotters::chart::{ChartBuilder, LabelAreaPosition};
 use plotters::prelude::{
-    BLACK, Color, IntoDrawingArea, LineSeries, PathElement, RGBColor, SVGBackend,
-    SeriesLabelPosition, WHITE,
+    Color, IntoDrawingArea, LineSeries, PathElement, RGBColor, SVGBackend, SeriesLabelPosition,
+    WHITE,
 };
 use plotters::style::IntoFont;
 
-use super::{COLOURS, FAINT, GREY};
+use super::{COLOURS, FAINT, GREY, name_series};
 
 /// Width and height.
 const SIZE: (u32, u32) = (720, 520);
@@ -78,13 +78,7 @@ pub fn line_chart(chart: &LineChart) -> Result<String, Box<dyn Error>> {
                 .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + SAMPLE, y)], style));
         }
         if !chart.lines.is_empty() {
-            drawn
-                .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
-                .background_style(WHITE.mix(0.85))
-                .border_style(BLACK.mix(0.3))
-                .label_font(("sans-serif", 13).into_font())
-                .draw()?;
+            name_series(&mut drawn, SeriesLabelPosition::LowerRight)?;
         }
         root.present()?;
     }

@@ -193,19 +193,20 @@ fn is_outdated(model: &Model) -> bool {
     now.zip(opened).is_some_and(|(now, opened)| now != opened)
 }
 
-/// The request for the film beside the selected one. The selected film comes first: nothing is asked for until it is
-/// open, and while a key is held nothing is at all.
+/// The request for the film beside the selected one. The selected film comes first: until it is open, the other one is
+/// taken only if it was decoded ahead, and nothing is drawn.
 fn job(model: &Model) -> Option<ComparisonJob> {
     let film = &model.comparison.film;
     let (_, source) = film.source.as_ref()?;
     let canvas = model.comparison.canvas?;
-    if model.viewer.opening.is_some() || film.failed.is_some() {
+    let is_opening = model.viewer.opening.is_some();
+    if film.failed.is_some() || (is_opening && film.facts.is_some()) {
         return None;
     }
     // Whether the window of the selected film means the same is known once both are open: until then the film beside it
     // is opened only.
     let canvas = match &film.facts {
-        None if model.comparison.is_linked => Canvas {
+        None if model.comparison.is_linked || is_opening => Canvas {
             width: 0,
             height: 0,
             ..canvas
@@ -221,6 +222,7 @@ fn job(model: &Model) -> Option<ComparisonJob> {
             heat_map: None,
             marks: model.compared_mark_layer(),
         },
+        only_if_ready: is_opening,
     })
 }
 

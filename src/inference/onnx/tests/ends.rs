@@ -136,7 +136,7 @@ fn a_sigmoid_and_a_softmax_that_are_written_out_are_refused() {
                 sum(),
                 node("Div", &["e", "sum"], "scores"),
             ],
-            "ReduceSum sum: it takes a part of what Exp e makes",
+            "Div scores: it takes a part of what Exp e makes",
         ),
         (
             vec![

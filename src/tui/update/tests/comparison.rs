@@ -197,6 +197,26 @@ fn the_prior_is_asked_for_once_the_selected_film_is_open() {
     press(&mut model, "k");
     assert!(model.compared_picture().is_none() && model.comparison.film.facts.is_none());
     assert_eq!(beside(&model), None, "no earlier AP film");
+    // Back again: while the selected film is being opened, the prior is taken only if it is decoded, and not drawn.
+    let early = asked(&press(&mut model, "j")).remove(0);
+    assert!(early.only_if_ready && early.frame.canvas.width == 0);
+    update(
+        &mut model,
+        opened(&early, film("H", 0, "2020-01-05", ViewPosition::Pa)),
+    );
+    let effects = open(&mut model, film("H", 0, "2020-01-09", ViewPosition::Pa));
+    let drawn = asked(&effects).remove(0);
+    assert!(!drawn.only_if_ready && drawn.generation == early.generation);
+    // In the window that the selected film will be shown in: its picture is not waited for.
+    assert!(model.viewer.shown.is_none());
+    let window = Window::Manual {
+        centre: 128.0,
+        width: 256.0,
+    };
+    assert_eq!(
+        (drawn.frame.canvas, drawn.frame.view.window),
+        (CANVAS, window)
+    );
 }
 
 #[test]
