@@ -315,8 +315,14 @@ impl App {
 
     /// Chooses the painter for what is now known of the terminal.
     fn choose_painter(&mut self) -> io::Result<()> {
-        let (painter, reason) =
-            preview::paired(self.graphics, &self.can, self.colours, self.budget);
+        let chosen = preview::paired(self.graphics, &self.can, self.colours, self.budget);
+        self.use_painter(chosen)
+    }
+
+    fn use_painter(
+        &mut self,
+        (painter, reason): (Option<Box<dyn Painter>>, terminal::Reason),
+    ) -> io::Result<()> {
         let painting = painter.as_ref().map_or("off", |painter| painter.name());
         self.model.painting = painting;
         let coarse = preview::coarseness(self.graphics, painting, &self.can, &reason);
@@ -353,6 +359,8 @@ impl App {
             return Ok(());
         };
         let can = terminal::probe(ASKED_AGAIN.max(self.probe));
+        // Before keys are read again: for sixel the terminal is asked once more.
+        let chosen = preview::paired(self.graphics, &can, self.colours, self.budget);
         drop(pause);
         for key in can.typed.chars().map(terminal::typed_key) {
             let _ = self.sender.send(Message::Key(key));
@@ -364,7 +372,7 @@ impl App {
         }
         self.can = can;
         self.theme = self.dress.theme(&self.can);
-        self.choose_painter()?;
+        self.use_painter(chosen)?;
         self.model.notice = Some(format!("the terminal shows: {}", self.model.painting));
         Ok(())
     }

@@ -154,11 +154,12 @@ fn a_sigmoid_and_a_softmax_that_are_written_out_are_refused() {
         assert!(said.starts_with(start), "{said}");
     }
     // A GELU is features times what it makes of them.
-    let gelu = scored(vec![
+    let mut gelu = scored(vec![
         node("Erf", &["output"], "e"),
-        node("Add", &["e", "wide"], "more"),
+        node("Add", &["e", "half"], "more"),
         node("Mul", &["output", "more"], "scores"),
     ]);
+    gelu.constants.insert("half".to_owned(), tensor(&[1]));
     assert_eq!(kept(gelu).end, GraphEnd::Logits);
 }
 

@@ -198,6 +198,7 @@ fn the_prior_is_asked_for_once_the_selected_film_is_open() {
     assert!(model.compared_picture().is_none() && model.comparison.film.facts.is_none());
     assert_eq!(beside(&model), None, "no earlier AP film");
     // Back again: while the selected film is being opened, the prior is taken only if it is decoded, and not drawn.
+    press(&mut model, "W");
     let early = asked(&press(&mut model, "j")).remove(0);
     assert!(early.only_if_ready && early.frame.canvas.width == 0);
     update(
