@@ -158,6 +158,24 @@ fn a_table_of_predictions_is_measured_printed_and_written() {
     );
     let severity = figure(&report, "geographic_extent", "all", "Pearson r");
     assert!((severity["value"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    let of_severity = |statistic: &str| {
+        let figure = figure(&report, "geographic_extent", "all", statistic);
+        figure["value"].as_f64().unwrap()
+    };
+    let (low, high) = (
+        of_severity("lower limit of agreement"),
+        of_severity("upper limit of agreement"),
+    );
+    let bias = of_severity("mean difference");
+    assert!(low <= bias && bias <= high && of_severity("ICC") <= 1.0);
+    let plots = fs::read_dir(folder.path("out/plots")).unwrap();
+    let names = plots.map(|plot| plot.unwrap().file_name().into_string().unwrap());
+    let charts: Vec<_> = names
+        .filter(|name| name.ends_with("-geographic-extent.svg"))
+        .collect();
+    assert_eq!(charts.len(), 1);
+    let chart = folder.read(&format!("out/plots/{}", charts[0]));
+    assert!(chart.contains("model − reference"), "{chart}");
 
     let mut csv = csv::Reader::from_path(folder.path("out/report.csv")).unwrap();
     let header = csv.headers().unwrap().clone();

@@ -50,8 +50,8 @@ pub struct CaseArguments {
 /// Printed, and with -o DIR written to report.json and report.csv: area under the ROC curve, average
 /// precision, sensitivity, specificity, predictive values and confusion at the card's operating
 /// points, Brier score, calibration error (10 bins), calibration intercept and slope; for severity
-/// mean absolute error and Pearson's r. Each comes with its 95 % interval, for all images and for
-/// each group. What is undefined is n/a.
+/// mean absolute error, Pearson's r, intraclass correlation and limits of agreement. Each comes with
+/// its 95 % interval, for all images and for each group. What is undefined is n/a.
 ///
 /// PPV and NPV depend on the share of positive cases, which stands beside them: it is the share of these
 /// cases ("as here"), unless --prevalence asks for another ("as asked").

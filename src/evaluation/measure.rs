@@ -2,6 +2,7 @@
 
 mod figures;
 mod pointing;
+mod severity;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,15 +11,16 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 pub use figures::figures;
 use figures::{bootstrapped, figures_at};
+pub use severity::SeverityPanel;
 
 use super::bootstrap;
 use super::delong::{self, Paired};
 use super::manifest::Case;
 use super::pointing::PointingAnswers;
 use super::question::{BinaryQuestion, SeverityScale, questions};
-use super::report::{CaseGroup, Compared, Estimate, Images, NamedThreshold, Statistic};
+use super::report::{CaseGroup, Compared, Estimate, Images, NamedThreshold};
 use super::sample::Sample;
-use super::statistics::{RatingPair, area_under_roc, mean_absolute_error, pearson};
+use super::statistics::area_under_roc;
 use crate::domain::Prevalence;
 
 /// A model's answer for one image.
@@ -128,6 +130,8 @@ pub struct EvaluationResult {
     pub figures: Vec<Estimate>,
     pub comparisons: Vec<Compared>,
     pub panels: Vec<PlotPanel>,
+    /// The scales of severity that two cases have.
+    pub severities: Vec<SeverityPanel>,
     /// Questions that no case answers.
     pub unanswered: Vec<String>,
 }
@@ -146,6 +150,10 @@ pub fn measure(study: &EvaluationStudy) -> EvaluationResult {
     let mut measured = EvaluationResult {
         unanswered: unanswered.iter().map(|q| q.name().to_owned()).collect(),
         panels: asked.iter().map(|q| study.panel(q, &groups)).collect(),
+        severities: SeverityScale::ALL
+            .into_iter()
+            .filter_map(|scale| study.severity_panel(scale))
+            .collect(),
         ..EvaluationResult::default()
     };
     let found = in_parallel(study.jobs, &tasks, |(question, group)| {
@@ -243,46 +251,6 @@ impl EvaluationStudy<'_> {
         let assumed = assumed.find(|(name, _)| name == question.name());
         let assumed = assumed.map(|(_, prevalence)| prevalence.share());
         figures_at(question.name(), group, &sample, &points, assumed)
-    }
-
-    fn severity(&self, scale: SeverityScale, (group, chosen): &GroupTest) -> Vec<Estimate> {
-        let mut owners = Vec::new();
-        let mut pairs = Vec::new();
-        for (at, case) in self.members(chosen.as_ref()) {
-            let predicted = self.model.answers.severity(at, scale);
-            if let Some((predicted, truth)) = predicted.zip(case.truth.severity(scale)) {
-                pairs.push(RatingPair { predicted, truth });
-                owners.push(case.patient.as_str());
-            }
-        }
-        if pairs.is_empty() {
-            return Vec::new();
-        }
-        let (owner, patients) = numbered(&owners);
-        let statistics = |weights: &[f64]| {
-            vec![
-                mean_absolute_error(&pairs, weights),
-                pearson(&pairs, weights),
-            ]
-        };
-        let values = statistics(&vec![1.0; pairs.len()]);
-        let intervals = bootstrap::intervals(&owner, patients, values.len(), statistics);
-        let names = [Statistic::MeanAbsoluteError, Statistic::Pearson];
-        let found = names.into_iter().zip(values).zip(intervals);
-        found
-            .map(|((statistic, value), interval)| Estimate {
-                question: scale.name().to_owned(),
-                group: group.clone(),
-                statistic,
-                operating_point: None,
-                prevalence: None,
-                value,
-                interval: value.and(interval.map(bootstrapped)),
-                n: pairs.len(),
-                positives: None,
-                patients,
-            })
-            .collect()
     }
 
     /// The two models on the cases that both scored; `None` without a second one, or without both

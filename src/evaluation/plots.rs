@@ -16,13 +16,16 @@ use plotters::prelude::{
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{IntoFont, IntoTextStyle, TextStyle};
 
-use super::measure::PlotPanel;
+use super::measure::{PlotPanel, SeverityPanel};
+use super::question::SeverityScale;
 use super::report::CaseGroup;
 use super::sample::Sample;
 use super::statistics::{
-    Confusion, area_under_roc, average_precision, precision_recall_curve, reliability, roc_curve,
+    Confusion, Z_95, area_under_roc, average_precision, bland_altman::bias_and_deviation,
+    precision_recall_curve, reliability, roc_curve,
 };
 use super::tables::counted;
+use differences::{DifferenceChart, DifferencePoint, difference_chart};
 
 /// Width and height of a page.
 const PAGE: (u32, u32) = (1260, 840);
@@ -88,6 +91,35 @@ pub fn page(panel: &PlotPanel) -> Result<String, Box<dyn Error>> {
         root.present()?;
     }
     Ok(svg)
+}
+
+/// The differences of the model from the reference standard on a scale of severity, as SVG.
+///
+/// # Errors
+/// If it cannot be drawn.
+pub fn severity(panel: &SeverityPanel) -> Result<String, Box<dyn Error>> {
+    let (words, scale) = match panel.scale {
+        SeverityScale::GeographicExtent => ("Geographic extent", 8.0),
+        SeverityScale::Opacity => ("Opacity", 6.0),
+    };
+    let pairs = panel.pairs.iter().map(|pair| (pair.predicted, pair.truth));
+    let pairs: Vec<_> = pairs.collect();
+    let (bias, deviation) = bias_and_deviation(&pairs).ok_or("fewer than two images")?;
+    let points = pairs.iter().map(|(predicted, truth)| DifferencePoint {
+        series: 0,
+        mean: (predicted + truth) / 2.0,
+        difference: predicted - truth,
+    });
+    let reach = Z_95 * deviation;
+    difference_chart(&DifferenceChart {
+        title: &format!("{words}: {}", counted(pairs.len(), "image")),
+        x: &format!("mean of model and reference, 0 to {scale}"),
+        y: "model − reference",
+        scale,
+        series: &["images"],
+        points: points.collect(),
+        lines: [bias - reach, bias, bias + reach],
+    })
 }
 
 /// One line in several plots.

@@ -127,6 +127,18 @@ pub enum Statistic {
     MeanAbsoluteError,
     #[serde(rename = "Pearson r")]
     Pearson,
+    /// Of agreement: ICC(A,1) of McGraw and Wong 1996, also called ICC(2,1).
+    #[serde(rename = "ICC")]
+    IntraclassCorrelation,
+    /// The model's less the reference standard's.
+    #[serde(rename = "mean difference")]
+    MeanDifference,
+    /// Bland and Altman 1986.
+    #[serde(rename = "lower limit of agreement")]
+    LowerLimitOfAgreement,
+    /// The same.
+    #[serde(rename = "upper limit of agreement")]
+    UpperLimitOfAgreement,
     /// How often the strongest point of a heat map lies in a box.
     #[serde(rename = "pointing accuracy")]
     PointingAccuracy,
@@ -169,6 +181,10 @@ impl Statistic {
             Statistic::CalibrationSlope => "calibration slope",
             Statistic::MeanAbsoluteError => "MAE",
             Statistic::Pearson => "Pearson r",
+            Statistic::IntraclassCorrelation => "ICC",
+            Statistic::MeanDifference => "mean difference",
+            Statistic::LowerLimitOfAgreement => "lower limit of agreement",
+            Statistic::UpperLimitOfAgreement => "upper limit of agreement",
             Statistic::PointingAccuracy => "pointing accuracy",
             Statistic::ControlPointingAccuracy => "pointing accuracy, control: middle of each lung",
             Statistic::EvidenceInBoxes => "share of evidence in the boxes",

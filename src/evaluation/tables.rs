@@ -126,6 +126,15 @@ fn block(question: &str, figures: &[&Estimate], text: &mut String) {
     {
         let columns = [Statistic::MeanAbsoluteError, Statistic::Pearson];
         rows(figures, None, &columns, true, text);
+        text.push_str("  agreement, model − reference\n");
+        // Four columns of signed numbers have no room beside one another.
+        let agreement = [Statistic::IntraclassCorrelation, Statistic::MeanDifference];
+        rows(figures, None, &agreement, false, text);
+        let limits = [
+            Statistic::LowerLimitOfAgreement,
+            Statistic::UpperLimitOfAgreement,
+        ];
+        rows(figures, None, &limits, false, text);
         return;
     }
     let columns = [Statistic::Auc, Statistic::AveragePrecision];
@@ -347,6 +356,8 @@ fn title(statistic: Statistic) -> &'static str {
         Statistic::EvidenceInBoxes => "evidence in boxes",
         Statistic::EvidenceInLungsMedian => "in lungs, median",
         Statistic::EvidenceInLungsLow => "in lungs, 5th pct.",
+        Statistic::LowerLimitOfAgreement => "lower limit",
+        Statistic::UpperLimitOfAgreement => "upper limit",
         other => other.name(),
     }
 }

@@ -14,7 +14,7 @@ use crate::commands::shared::output_file::{
     ALREADY_EXISTS, OutputFile, owner_only, refuse_to_replace, write_whole,
 };
 use crate::domain::{ModelCard, Prediction, Prevalences};
-use crate::evaluation::measure::PlotPanel;
+use crate::evaluation::measure::{PlotPanel, SeverityPanel};
 use crate::evaluation::plots;
 use crate::evaluation::report::{Compared, Estimate, EvaluationReport, Interval};
 use crate::export::{self, Cell, RowOf, TableFormat, TableWriter, path_text};
@@ -120,22 +120,33 @@ impl ResultsFolder {
         Ok(PredictionsFile(table.context("writing predictions.csv")?))
     }
 
-    /// Writes the report, as JSON and as CSV, and a page of plots for each question.
+    /// Writes the report, as JSON and as CSV, a page of plots for each question, and a chart for each scale of severity.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, report: &EvaluationReport, panels: &[PlotPanel]) -> Result<()> {
+    pub fn write(
+        &self,
+        report: &EvaluationReport,
+        panels: &[PlotPanel],
+        severities: &[SeverityPanel],
+    ) -> Result<()> {
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
         write_whole(&self.path.join("report.json"), &json, self.force)?;
         self.csv(report).context("writing report.csv")?;
         let mut surplus = self.reports();
         surplus.retain(|file| !REPORTS.iter().any(|name| file.ends_with(name)));
-        for (number, panel) in panels.iter().enumerate() {
-            let name = format!("{PLOTS}/{}-{}.svg", number + 1, slug(panel.question.name()));
+        let pages = panels
+            .iter()
+            .map(|panel| (panel.question.name(), plots::page(panel)));
+        let charts = severities
+            .iter()
+            .map(|panel| (panel.scale.name(), plots::severity(panel)));
+        for (number, (of, drawn)) in pages.chain(charts).enumerate() {
+            let name = format!("{PLOTS}/{}-{}.svg", number + 1, slug(of));
             surplus.retain(|file| !file.ends_with(&name));
             // An error of a plot may not cross threads, so its text is kept.
-            let svg = plots::page(panel).map_err(|error| anyhow!("drawing {name}: {error}"))?;
+            let svg = drawn.map_err(|error| anyhow!("drawing {name}: {error}"))?;
             write_whole(&self.path.join(name), svg.as_bytes(), self.force)?;
         }
         // A report about fewer questions has fewer plots.
@@ -329,7 +340,7 @@ mod tests {
         let folder = ResultsFolder::make(place.path(), false).unwrap();
         let theirs = place.path().join("report.json");
         fs::write(&theirs, "theirs").unwrap();
-        assert!(folder.write(&report(), &[]).is_err());
+        assert!(folder.write(&report(), &[], &[]).is_err());
         assert_eq!(text(&theirs), "theirs");
 
         let precious = place.path().join("precious");
@@ -353,7 +364,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = ResultsFolder::make(place.path(), false).unwrap();
         drop(folder.predictions(&ModelCard::default()).unwrap());
-        folder.write(&report(), &[]).unwrap();
+        folder.write(&report(), &[], &[]).unwrap();
         let plots = place.path().join("plots");
         fs::write(plots.join("2-viral.svg"), "an earlier plot").unwrap();
         fs::write(plots.join("notes.txt"), "mine").unwrap();
@@ -373,7 +384,7 @@ mod tests {
         assert_eq!(names(&plots), ["notes.txt"]);
         // A table that was given is measured: its report replaces the plots too.
         fs::write(plots.join("2-viral.svg"), "an earlier plot").unwrap();
-        folder.write(&report(), &[]).unwrap();
+        folder.write(&report(), &[], &[]).unwrap();
         assert_eq!(names(&plots), ["notes.txt"]);
     }
 }

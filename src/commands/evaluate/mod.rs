@@ -190,7 +190,9 @@ fn conclude(
         figures: measured.figures,
         comparisons: measured.comparisons,
     };
-    let written = folder.map_or(Ok(()), |folder| folder.write(&report, &measured.panels));
+    let written = folder.map_or(Ok(()), |folder| {
+        folder.write(&report, &measured.panels, &measured.severities)
+    });
     // Hours of work are not lost on a folder that cannot be written any more.
     print(&Printable::page(&tables::terminal(&report)))?;
     written?;

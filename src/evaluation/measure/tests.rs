@@ -1,7 +1,7 @@
 use super::figures::ASSUMED;
 use super::*;
 use crate::evaluation::question::ReferenceStandard;
-use crate::evaluation::report::IntervalMethod;
+use crate::evaluation::report::{IntervalMethod, Statistic};
 
 fn case(name: &str, patient: &str, source: &str, ill: Option<bool>) -> Case {
     Case {
@@ -223,6 +223,18 @@ fn severity_is_measured_where_both_have_it() {
     // The truth is 4 everywhere.
     assert_eq!(find(&measured, "all", Statistic::Pearson).value, None);
     assert!(measured.figures.iter().all(|f| f.question != "opacity"));
+    let value = |of| find(&measured, "all", of).value.unwrap();
+    let bias = value(Statistic::MeanDifference);
+    let [low, high] = [
+        Statistic::LowerLimitOfAgreement,
+        Statistic::UpperLimitOfAgreement,
+    ]
+    .map(value);
+    assert!(low < bias && bias < high && (low + high - 2.0 * bias).abs() < 1e-9);
+    let [panel] = &measured.severities[..] else {
+        panic!("one scale")
+    };
+    assert_eq!(panel.pairs.len(), error.n);
 }
 
 #[test]

@@ -21,20 +21,29 @@ pub struct LimitsOfAgreement {
     pub points: Vec<(f64, f64)>,
 }
 
+/// The mean of the differences, first less second, and their standard deviation. `None` of fewer than two pairs.
+pub fn bias_and_deviation(pairs: &[(f64, f64)]) -> Option<(f64, f64)> {
+    if pairs.len() < 2 {
+        return None;
+    }
+    let count = pairs.len() as f64;
+    let differences = || pairs.iter().map(|(a, b)| a - b);
+    let bias = differences().sum::<f64>() / count;
+    let squares: f64 = differences().map(|d| (d - bias).powi(2)).sum();
+    Some((bias, (squares / (count - 1.0)).sqrt()))
+}
+
 /// From pairs of measurements. The intervals take pairs as independent, one of each patient.
 pub fn limits_of_agreement(pairs: &[(f64, f64)]) -> Result<LimitsOfAgreement, Undefined> {
-    if pairs.len() < 2 {
+    let Some((bias, deviation)) = bias_and_deviation(pairs) else {
         return Err(if pairs.is_empty() {
             Undefined::NoCase
         } else {
             Undefined::FewCases
         });
-    }
+    };
     let count = pairs.len() as f64;
     let points: Vec<(f64, f64)> = pairs.iter().map(|(a, b)| ((a + b) / 2.0, a - b)).collect();
-    let bias = points.iter().map(|point| point.1).sum::<f64>() / count;
-    let squares: f64 = points.iter().map(|point| (point.1 - bias).powi(2)).sum();
-    let deviation = (squares / (count - 1.0)).sqrt();
     let t = student_quantile(0.975, count - 1.0);
     let around = |middle: f64, error: f64| (middle - t * error, middle + t * error);
     let error = deviation / count.sqrt();

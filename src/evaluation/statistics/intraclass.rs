@@ -54,6 +54,19 @@ pub fn intraclass_correlations(
     })
 }
 
+/// The correlation of agreement of two raters, who rated all of these subjects, without its interval: a bootstrap makes
+/// one. `None` where it is undefined.
+pub fn agreement_of_two(pairs: &[(f64, f64)]) -> Option<f64> {
+    if pairs.len() < 2 {
+        return None;
+    }
+    let rows: Vec<Vec<f64>> = pairs
+        .iter()
+        .map(|(one, other)| vec![*one, *other])
+        .collect();
+    Squares::of(&rows).agreement_value().ok()
+}
+
 /// Mean squares of subjects, raters and rest, with their numbers.
 struct Squares {
     subjects: f64,
@@ -110,13 +123,18 @@ impl Squares {
         })
     }
 
-    fn agreement(&self) -> Result<IntraclassCorrelation, Undefined> {
+    fn agreement_value(&self) -> Result<f64, Undefined> {
         let (n, k) = (self.n, self.k);
         let whole = self.subjects + (k - 1.0) * self.rest + k * (self.raters - self.rest) / n;
         if whole <= 0.0 {
             return Err(Undefined::NoVariance);
         }
-        let value = (self.subjects - self.rest) / whole;
+        Ok((self.subjects - self.rest) / whole)
+    }
+
+    fn agreement(&self) -> Result<IntraclassCorrelation, Undefined> {
+        let (n, k) = (self.n, self.k);
+        let value = self.agreement_value()?;
         let is_whole = self.rest <= 0.0 && self.raters <= 0.0;
         let interval = (!is_whole && value < 1.0).then(|| {
             let a = k * value / (n * (1.0 - value));

@@ -15,6 +15,10 @@ pub fn cell(figure: &Estimate) -> String {
         Statistic::CalibrationIntercept
         | Statistic::CalibrationSlope
         | Statistic::Pearson
+        | Statistic::IntraclassCorrelation
+        | Statistic::MeanDifference
+        | Statistic::LowerLimitOfAgreement
+        | Statistic::UpperLimitOfAgreement
         | Statistic::MeanAbsoluteError => with_interval(value, figure.interval, 2, " to "),
         _ => share_with_interval(value, figure.interval, 3),
     }
