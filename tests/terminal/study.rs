@@ -88,6 +88,19 @@ impl StudyFolder {
     /// Reads a whole sitting: sees pneumonia where `sees` says, by the number of the case in the reader's order.
     /// Returns the screens before and after each call; before a call beside the answer, the answer is there.
     fn read(&self, reader: &str, beside: bool, sees: impl Fn(usize) -> bool) -> String {
+        let (mut session, screens) = self.call_all(reader, beside, sees);
+        session.press("q");
+        assert_eq!(session.wait_for_end(), 0);
+        screens
+    }
+
+    /// The same, and the screen stays open.
+    fn call_all(
+        &self,
+        reader: &str,
+        beside: bool,
+        sees: impl Fn(usize) -> bool,
+    ) -> (Session, String) {
         let session = self.open(reader);
         let mut screens = String::new();
         for number in 1..=FILMS.len() {
@@ -106,10 +119,7 @@ impl StudyFolder {
             screens += &session.screen();
             session.press("\t");
         }
-        session.press("q");
-        let mut session = session;
-        assert_eq!(session.wait_for_end(), 0);
-        screens
+        (session, screens)
     }
 
     fn status(&self) -> String {
@@ -607,6 +617,32 @@ fn the_second_sitting_waits_for_the_wash_out() {
         page.contains("4 readings of 4 images") && page.contains("only one mode"),
         "{page}"
     );
+}
+
+/// Otherwise the answers of the one could be seen beside the other. A screen that is gone, however it went, is none.
+#[test]
+fn a_sitting_that_is_still_on_a_screen_keeps_the_other_one_shut() {
+    let study = StudyFolder::new();
+    study.make(&[
+        "--reader",
+        "ann",
+        "--design",
+        "independent",
+        "--washout-days",
+        "0",
+    ]);
+    let check = text(&study.run(&["study", "check", "study.toml"]).stdout);
+    let is_aided_first = check.contains("4 cases, aided, then unaided");
+    let (mut first, _) = study.call_all("ann", is_aided_first, |_| true);
+    let mut second = study.open("ann");
+    second.wait_for_text("sitting is still on a screen");
+    assert_eq!(second.wait_for_end(), 2);
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    let mut second = study.open("ann");
+    second.wait_for_cursor("1.");
+    second.press("q");
+    assert_eq!(second.wait_for_end(), 0);
 }
 
 /// A film that was overwritten after the study began opens no sitting, and the reader is not told its name.

@@ -1,6 +1,7 @@
 //! A reader study as commands open it: its file, its case list, and how far its readers are.
 
 mod links;
+mod on_screen;
 mod panel;
 mod shut;
 mod sitting;

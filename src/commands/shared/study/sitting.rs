@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use super::links::link_all;
+use super::on_screen::{OnScreen, on_screen};
 use super::panel::PanelCalls;
 use super::{LoadedStudy, login, now_ms};
 use crate::commands::shared::Usage;
@@ -37,6 +38,8 @@ pub struct StartedSitting {
     pub sitting: StudySitting,
     /// One line for each thing that the reader is told before the screen opens.
     pub words: Vec<String>,
+    /// Keeps the reader's other sitting from being opened beside this one.
+    _on_screen: OnScreen,
 }
 
 /// Opens the next sitting of a reader, with a model whose weights have this digest. Begins the study if it has not begun. Each
@@ -106,10 +109,10 @@ pub fn start_sitting(
         &detail,
     )?;
     store.close();
-    let folder = study
-        .store_path()
-        .with_extension("sittings")
-        .join(&opened.folder);
+    let sittings = sittings_folder(&study);
+    let on_screen = OnScreen::of(&sittings, &opened.folder)
+        .with_context(|| format!("writing in {}", path_text(&sittings)))?;
+    let folder = sittings.join(&opened.folder);
     link_all(&folder, &files).with_context(|| format!("links in {}", path_text(&folder)))?;
     let words = vec![
         format!("study {}, SHA-256 of its file {}", file.name, file.digest),
@@ -137,7 +140,13 @@ pub fn start_sitting(
             model_sha256: file.model_sha256.clone(),
         },
         words,
+        _on_screen: on_screen,
     })
+}
+
+/// Where the links of all sittings are.
+fn sittings_folder(study: &LoadedStudy) -> PathBuf {
+    study.store_path().with_extension("sittings")
 }
 
 impl StartedSitting {
@@ -201,13 +210,25 @@ fn reading_now<'a>(
     };
     let of_mode = progress.iter().find(|progress| progress.mode == mode);
     let number = file.readers.iter().position(|reader| reader == name);
+    let number = number.map_or(0, |at| at + 1);
+    let folder = |mode: ReadingMode| format!("{number}-{}", mode.word());
+    let others = progress.iter().map(|progress| progress.mode);
+    let others = others.filter(|other| *other != mode);
+    let others: Vec<_> = others.map(|other| (other, folder(other))).collect();
+    if let Some(other) = on_screen(&sittings_folder(study), &others) {
+        return Ok(Err(format!(
+            "the {} sitting is still on a screen: leave it there, then the {} one opens",
+            other.word(),
+            mode.word()
+        )));
+    }
     let rested = rested_ms.map_or_else(String::new, |rested_ms| {
         format!(", {} days after the mode before", rested_ms / DAY_MS)
     });
     Ok(Ok(OpenedList {
         mode,
         log_name: log_name(file, name, mode),
-        folder: format!("{}-{}", number.map_or(0, |at| at + 1), mode.word()),
+        folder: folder(mode),
         cases: reading_order(file.seed, name, mode, list.cases.iter().copied()),
         read: of_mode.map_or(0, |progress| progress.read),
         words: format!("{}{rested}", mode_words(mode)),
