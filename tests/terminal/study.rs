@@ -129,13 +129,26 @@ impl StudyFolder {
 
 /// Opens the question, as soon as the film is on the screen.
 fn ask(session: &Session) {
+    open_by("\r", session, "Your call?");
+}
+
+/// Presses a key until it opens what it should: it is refused while the film before is still on the screen.
+fn open_by(key: &str, session: &Session, words: &str) {
+    const REFUSED: &str = "nothing to judge";
     session.wait_for("a radiograph", |session| session.painted_cells() > 200);
-    session.wait_for("the question", |session| {
-        if session.screen().contains("Your call?") {
-            return true;
+    session.wait_for(words, |session| {
+        session.press(key);
+        // Not pressed again before it is answered: the same key may close what it opens.
+        for _ in 0..25 {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            let screen = session.screen();
+            if screen.contains(words) {
+                return true;
+            }
+            if screen.contains(REFUSED) {
+                break;
+            }
         }
-        session.press("\r");
-        std::thread::sleep(std::time::Duration::from_millis(200));
         false
     });
 }
@@ -402,8 +415,7 @@ impl StudyFolder {
 
 /// A mark in the middle of the film, and its rating.
 fn mark(session: &Session, rating: &str) {
-    session.press("M");
-    session.wait_for_text("r ruler");
+    open_by("M", session, "r ruler");
     session.press("p");
     session.wait_for_text("the place");
     session.press("\r");
