@@ -141,8 +141,8 @@ pub fn run(list: &ThumbnailList, decoded: &DecodedCache, decoder: &Decoder, repo
     }
 }
 
-/// The picture of a file as it is now. A film that is decoded already, or just now, is not decoded again; one that is decoded for a
-/// picture is not kept, since the films of a whole page would push out those around the selection.
+/// The picture of a file as it is now. A film that is decoded already, or just now, is not decoded again; one that is
+/// decoded for a picture is not kept, since the films of a whole page would push out those around the selection.
 fn make(
     source: &Path,
     canvas: Canvas,

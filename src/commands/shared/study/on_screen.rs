@@ -26,8 +26,9 @@ impl OnScreen {
             .mode(0o700)
             .create(sittings)?;
         let lock = opened(&place(sittings, name))?;
-        // A file system without locks keeps no sitting from being read.
-        let _ = lock.try_lock_shared();
+        // Waits for no longer than another program looks at it. A file system without locks keeps no sitting from being
+        // read.
+        let _ = lock.lock_shared();
         Ok(OnScreen { _lock: lock })
     }
 }

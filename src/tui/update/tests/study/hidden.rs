@@ -312,7 +312,7 @@ fn a_second_session_shows_nothing_of_the_answer() {
     }
 }
 
-/// View, sex and age come from the header, and stay hidden with it wherever they would stand.
+/// View, sex and age come from the header, and stay hidden with it in every place.
 #[test]
 fn a_hidden_header_is_hidden_in_the_title_too() {
     let title = |sitting| {
