@@ -149,9 +149,7 @@ impl Process {
                 ImageFault::timed_out(format!("more than {timeout:?}, ended"))
             }
             io::ErrorKind::InvalidData => ImageFault::died("its answer was invalid"),
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset => ImageFault::died(self.how_it_ended()),
+            _ if is_closed(error) => ImageFault::died(self.how_it_ended()),
             // It may be well: this program could not use what it sent.
             _ => ImageFault::died(format!("its answer could not be read: {error}")),
         }
@@ -224,7 +222,13 @@ fn greet(channel: &mut Channel, terms: &DecoderTerms) -> io::Result<Confinement>
             length: WINDOW,
         }
     });
-    channel.send(&wire::write_terms(terms), window.as_ref())?;
+    let sent = channel.send(&wire::write_terms(terms), window.as_ref());
+    // A program that is not a decoder may end before it is sent anything. What it printed says so.
+    if let Err(error) = sent
+        && !is_closed(&error)
+    {
+        return Err(error);
+    }
     let greeting = received(channel, SHORT)?;
     wire::read_greeting(&greeting.text).ok_or_else(invalid_answer)
 }
@@ -282,6 +286,12 @@ fn ask_header(
 fn received(channel: &mut Channel, longest: Longest) -> io::Result<ChannelMessage> {
     let message = channel.receive(longest)?;
     message.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Whether the process closed its end of the socket, as one that ended has.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
 fn invalid_answer() -> io::Error {

@@ -177,3 +177,22 @@ fn a_process_that_never_ends_its_answer_times_out() {
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!(start.elapsed() < 10 * time, "{:?}", start.elapsed());
 }
+
+/// As any program does that is started by mistake: which of the two comes first is chance.
+#[test]
+fn a_program_that_ended_before_it_was_greeted_is_known_by_what_it_printed() {
+    let terms = DecoderTerms {
+        parent: std::process::id(),
+        memory: 1 << 20,
+    };
+    let ended = |printed: &[u8]| {
+        let (ours, mut theirs) = UnixStream::pair().expect("a socket");
+        theirs.write_all(printed).expect("room");
+        drop(theirs);
+        greet(&mut Channel::new(ours), &terms)
+            .expect_err("no decoder")
+            .kind()
+    };
+    assert_eq!(ended(b"running 0 tests\n"), io::ErrorKind::InvalidData);
+    assert_eq!(ended(b""), io::ErrorKind::UnexpectedEof);
+}
