@@ -25,6 +25,7 @@
 //!        commands, worker → predictions → store
 //!        commands → dicomweb → sources, web; commands → dimse → domain; commands → study → domain
 //!        dicomweb, dimse → data_elements; commands, dicomweb, inference, model_library → atomic_file
+//!        commands, dimse → locked_file
 //! ```
 
 pub mod adaptation;
@@ -46,6 +47,7 @@ pub mod fuzzing;
 pub mod imaging;
 pub mod inference;
 pub mod library;
+pub mod locked_file;
 pub mod model_library;
 pub mod predictions;
 pub mod sources;

@@ -96,23 +96,28 @@ impl SlurmHost {
     }
 
     /// The state of each task or job, as `squeue` says it: `1_2` and its `COMPLETED`.
-    fn states(&self) -> BTreeMap<String, String> {
+    /// `None` if it does not answer.
+    fn states(&self) -> Option<BTreeMap<String, String>> {
         let listed = self.output("squeue", &["-h", "-r", "-t", "all", "-o", "%i|%j|%T"]);
+        if !listed.status.success() {
+            return None;
+        }
         let text = String::from_utf8(listed.stdout).unwrap();
         let job = |line: &str| {
             let (job, state) = line.rsplit_once('|').unwrap();
             (job.to_owned(), state.to_owned())
         };
-        text.lines().map(job).collect()
+        Some(text.lines().map(job).collect())
     }
 
     /// Waits until no job is left that waits or runs.
     fn all_have_ended(&self) -> BTreeMap<String, String> {
         let is_over = |states: &BTreeMap<String, String>| {
             let ends = ["COMPLETED", "FAILED", "CANCELLED"];
-            states.values().all(|state| ends.contains(&state.as_str()))
+            let mut all = states.values();
+            !states.is_empty() && all.all(|state| ends.contains(&state.as_str()))
         };
-        eventually("an end of all jobs", || Some(self.states()).filter(is_over))
+        eventually("an end of all jobs", || self.states().filter(is_over))
     }
 
     /// What a job printed.
@@ -191,7 +196,7 @@ fn submit(slurm: &SlurmHost) -> (String, String) {
 
 /// The number and name of the task of a shard that runs or waits.
 fn task_of(slurm: &SlurmHost, shard: &str) -> Option<String> {
-    let states = slurm.states();
+    let states = slurm.states()?;
     let mut jobs = states.keys();
     let end = format!("_{shard}|cxr-score");
     let job = jobs.find(|job| job.ends_with(&end))?;

@@ -18,6 +18,7 @@ use super::address::AeTitle;
 use super::data_set::{BEGINNING, OwnIdentity, own_identity};
 use super::part10::{Part10Object, StorageKind, head};
 use crate::domain::hex::hex;
+use crate::locked_file::LockedFile;
 
 /// What the hidden name of a file on its way begins and ends with.
 const PREFIX: &str = ".cxr-listen-";
@@ -60,7 +61,7 @@ pub struct Inbox {
     /// Held while a name is taken on a file system that does not refuse to replace.
     naming: Mutex<()>,
     /// Held as long as this.
-    _lock: File,
+    _lock: LockedFile,
 }
 
 impl Inbox {
@@ -81,13 +82,11 @@ impl Inbox {
             .truncate(false)
             .mode(0o600);
         let lock = options.open(folder.join(LOCK)).map_err(refused)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(InboxFault::Taken),
-            // A file system without locks: two listeners would still not harm each other's whole files.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(refused(error)),
-        }
+        // On a file system without locks, two listeners would still not harm each other's whole files.
+        let lock = LockedFile::take(lock).map_err(|error| match error {
+            TryLockError::WouldBlock => InboxFault::Taken,
+            TryLockError::Error(error) => refused(error),
+        })?;
         let inbox = Inbox {
             names: File::open(folder).map_err(refused)?,
             naming: Mutex::default(),

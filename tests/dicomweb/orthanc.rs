@@ -45,7 +45,7 @@ impl Orthanc {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let (port, dicom) = (free_port(), free_port());
+        let (port, dicom) = free_ports();
         let settings = json!({
             "StorageDirectory": folder.path().join("store"),
             "IndexDirectory": folder.path().join("store"),
@@ -117,7 +117,11 @@ impl Drop for Orthanc {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// Two ports that are free at the moment.
+fn free_ports() -> (u16, u16) {
+    let held = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [one, two] = held
+        .each_ref()
+        .map(|held| held.local_addr().unwrap().port());
+    (one, two)
 }

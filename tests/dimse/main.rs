@@ -71,6 +71,15 @@ fn associate(port: u16) -> Result<StoreRequestor, cxr::dimse::DimseError> {
     )
 }
 
+/// Two ports that are free at the moment.
+fn free_ports() -> (u16, u16) {
+    let held = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [one, two] = held
+        .each_ref()
+        .map(|held| held.local_addr().unwrap().port());
+    (one, two)
+}
+
 /// A port that is free at the moment.
 fn free_port() -> u16 {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();

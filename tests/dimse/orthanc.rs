@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::listening::Listening;
 use super::sending::{Sender, films};
-use super::{free_port, skip};
+use super::{free_ports, skip};
 
 const PLUGINS: &str = "/usr/share/orthanc/plugins";
 /// "me:secret" in base64.
@@ -33,7 +33,7 @@ impl Orthanc {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let (dicom, http) = (free_port(), free_port());
+        let (dicom, http) = free_ports();
         let configuration = serde_json::json!({
             "StorageDirectory": folder.path().join("storage"),
             "IndexDirectory": folder.path().join("index"),

@@ -7,7 +7,10 @@ use std::process::{Command, Output, Stdio};
 
 use super::imaging_files::{self, data_set_start};
 use super::listening::Listening;
-use super::{CXR, film, free_port};
+use super::{CXR, film};
+
+/// The port of the discard protocol, where nobody listens. A free one might be taken by a listener of another test.
+const NOBODY: u16 = 9;
 
 /// A user's home, with the journals in it.
 pub struct Sender {
@@ -208,7 +211,7 @@ fn a_server_that_is_not_there_or_refuses_ends_with_one_line_and_a_summary() {
     let folder = tempfile::tempdir().unwrap();
     let films = films(folder.path());
     let sender = Sender::new();
-    let nobody = format!("dicom://127.0.0.1:{}/CXR", free_port());
+    let nobody = format!("dicom://127.0.0.1:{}/CXR", NOBODY);
     let errors = sender.ends(1, &["--attempts", "2"], &nobody, &[&films[0]]);
     assert_eq!(errors.lines().count(), 3, "{errors}");
     assert!(
@@ -279,7 +282,7 @@ fn an_echo_says_who_answers_and_what_it_takes() {
     assert_eq!(answer.taken, [taken]);
     let name = answer.implementation.unwrap();
     assert!(name.starts_with("CXR_"), "{name}");
-    let nobody = super::address(free_port(), "CXR");
+    let nobody = super::address(NOBODY, "CXR");
     let error = cxr::dimse::echo(&nobody, &calling, timeout, &kinds).unwrap_err();
     assert!(error.to_string().contains("no connection"), "{error}");
     // A server of another protocol.
@@ -325,7 +328,7 @@ fn the_doctor_says_who_answers_and_which_results_it_takes() {
     ] {
         assert!(said.contains(words), "{said}");
     }
-    let (code, said) = doctor(&format!("dicom://127.0.0.1:{}/CXR", free_port()));
+    let (code, said) = doctor(&format!("dicom://127.0.0.1:{}/CXR", NOBODY));
     assert_eq!(code, Some(1), "{said}");
     assert!(
         said.contains("BROKEN") && said.contains("no connection"),

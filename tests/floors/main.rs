@@ -19,6 +19,8 @@ const SEES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     // Files that are there whole or not at all.
     ("atomic_file", &[]),
+    // Files that only one process at a time may have.
+    ("locked_file", &[]),
     // Paths in, bytes out: what the bytes are is for others.
     ("sources", &["domain"]),
     // DICOM as bytes: what the elements mean is for others.
@@ -39,7 +41,7 @@ const SEES: &[(&str, &[&str])] = &[
     // Texts in, lists out: nothing is opened there.
     ("study", &["domain"]),
     // DICOM's own protocol: objects in and out, as bytes.
-    ("dimse", &["data_elements", "domain"]),
+    ("dimse", &["data_elements", "domain", "locked_file"]),
     // The answers that models gave before.
     ("predictions", &["domain", "store"]),
     ("worker", &["domain", "imaging", "inference", "predictions"]),
@@ -72,6 +74,7 @@ const SEES: &[(&str, &[&str])] = &[
             "imaging",
             "inference",
             "library",
+            "locked_file",
             "model_library",
             "predictions",
             "sources",

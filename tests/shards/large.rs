@@ -86,6 +86,9 @@ fn limited(archive: &Archive, table: &str) -> Outcome {
         .args(["-c", &script])
         .current_dir(archive.0.path())
         .env("CXR_CONFIG", "")
+        // Each thread takes address space for its stack and its arena: a machine of many cores has many.
+        .env("MALLOC_ARENA_MAX", "2")
+        .env("RAYON_NUM_THREADS", "2")
         .env("XDG_STATE_HOME", archive.at("state"));
     Outcome::of(command.output().unwrap())
 }

@@ -212,8 +212,11 @@ fn a_shard_of_studies_that_was_killed_goes_on_and_the_table_is_the_same() {
         let merged = archive.merge(&["p.csv".to_owned()], &["-o", "all.csv", "--force"]);
         assert_eq!(merged.code, 0, "{}", merged.stderr);
         assert_eq!(archive.rows("all.csv"), expected, "kill {kill}");
+        let mut files = archive.files(".");
+        // A kill between the two steps that name a file anew leaves its hidden name.
+        files.retain(|name| !name.ends_with(".part"));
         assert_eq!(
-            archive.files("."),
+            files,
             [
                 "all.csv",
                 "archive",

@@ -28,7 +28,8 @@ fn folder_of(links: usize) -> tempfile::TempDir {
 fn start(kind: Kind, folder: &Path) -> Session {
     let mut command = CommandBuilder::new(CXR);
     command.arg(folder);
-    command.arg("--no-background");
+    // Each picture is sent once: over a line that seems slow, a coarse one would come first.
+    command.args(["--no-background", "--coarse-above", "0"]);
     let session = Session::spawn_in(kind, 24, 80, command);
     session.wait_for_answer();
     session

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -82,6 +83,39 @@ pub fn is_block(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| "▀▌▘▛▚▜▙".contains(c))
 }
 
+/// Frames are drawn at once, as terminals do that know the mode 2026: the emulator does not.
+#[derive(Default)]
+struct WholeFrames {
+    /// Not drawn yet.
+    held: Vec<u8>,
+    /// A frame has begun there.
+    begun: Option<usize>,
+}
+
+impl WholeFrames {
+    /// What may be drawn after these bytes have come.
+    fn after(&mut self, bytes: &[u8]) -> Vec<u8> {
+        const BEGIN: &[u8] = b"\x1b[?2026h";
+        const END: &[u8] = b"\x1b[?2026l";
+        // A mark may be split between two reads.
+        let from = self.held.len().saturating_sub(BEGIN.len() - 1);
+        self.held.extend_from_slice(bytes);
+        for at in from..self.held.len() {
+            if self.held[at..].starts_with(BEGIN) {
+                self.begun.get_or_insert(at);
+            } else if self.held[at..].starts_with(END) {
+                self.begun = None;
+            }
+        }
+        let mut lengths = (1..BEGIN.len()).rev();
+        let part = lengths.find(|length| self.held.ends_with(&BEGIN[..*length]));
+        let whole = self.held.len() - part.unwrap_or(0);
+        let now = self.begun.unwrap_or(whole);
+        self.begun = self.begun.map(|_| 0);
+        self.held.drain(..now).collect()
+    }
+}
+
 /// A terminal with `cxr` in it.
 pub struct Session {
     pub child: Box<dyn Child + Send + Sync>,
@@ -90,6 +124,8 @@ pub struct Session {
     pub parser: Arc<Mutex<vt100::Parser>>,
     /// Locked, it stops the terminal from reading.
     pub gate: Arc<Mutex<()>>,
+    /// Milliseconds that the terminal needs for 4 KiB.
+    pub pause: Arc<AtomicU64>,
     /// Everything that was written. The emulator does not keep all of it.
     pub bytes: Arc<Mutex<Vec<u8>>>,
     _state: tempfile::TempDir,
@@ -135,6 +171,10 @@ impl Session {
         ] {
             command.env_remove(name);
         }
+        if matches!(kind, Kind::Kitty | Kind::Plain) {
+            // A terminal that answers does so however busy the machine is.
+            command.env("CXR_PROBE_MS", "20000");
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let parser = Arc::new(Mutex::new(vt100::Parser::new(rows, cols, 0)));
@@ -143,13 +183,17 @@ impl Session {
         let writer = Arc::new(Mutex::new(pair.master.take_writer().unwrap()));
         let gate = Arc::new(Mutex::new(()));
         let open = gate.clone();
+        let pause = Arc::new(AtomicU64::new(0));
+        let slowness = pause.clone();
         let (screen, written, answers) = (parser.clone(), bytes.clone(), writer.clone());
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             let mut read = 0;
+            let mut frames = WholeFrames::default();
             while let Ok(n @ 1..) = reader.read(&mut buffer) {
                 drop(open.lock());
-                screen.lock().unwrap().process(&buffer[..n]);
+                thread::sleep(Duration::from_millis(slowness.load(Ordering::SeqCst)));
+                screen.lock().unwrap().process(&frames.after(&buffer[..n]));
                 let mut written = written.lock().unwrap();
                 written.extend_from_slice(&buffer[..n]);
                 let (reply, end) = kind.reply(&written, read);
@@ -161,6 +205,8 @@ impl Session {
                 }
                 let _ = answers.lock().unwrap().write_all(reply.as_bytes());
             }
+            // It was ended in the middle of a frame.
+            screen.lock().unwrap().process(&frames.held);
         });
         Session {
             child,
@@ -168,6 +214,7 @@ impl Session {
             writer,
             parser,
             gate,
+            pause,
             bytes,
             _state: state,
         }
@@ -216,6 +263,35 @@ impl Session {
 
     pub fn wait_for_text(&self, text: &str) {
         self.wait_for(text, |session| session.screen().contains(text));
+    }
+
+    /// Waits until a notice is gone, which stays until the next key. Then the same words are those of a new one.
+    pub fn dismiss(&self, notice: &str) {
+        // F12 does nothing else.
+        self.press("\x1b[24~");
+        let is_gone = |session: &Session| !session.screen().contains(notice);
+        self.wait_for("no notice", is_gone);
+    }
+
+    /// Leaves what is open, and the program.
+    pub fn leave_by_keys(&mut self) -> u32 {
+        let start = Instant::now();
+        loop {
+            // Read at once, the two would be another key.
+            for key in [b"\x1b", b"q"] {
+                // The program may be gone.
+                let _ = self.writer.lock().unwrap().write_all(key);
+                thread::sleep(Duration::from_millis(300));
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(
+                start.elapsed() < LIMIT,
+                "it does not end:\n{}",
+                self.screen()
+            );
+        }
     }
 
     /// Waits for a row of the worklist with this mark before the name.

@@ -1,5 +1,6 @@
 //! A line that takes a few frames a second, as SSH from afar.
 
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -61,15 +62,7 @@ fn frames(session: &Session) -> usize {
 
 /// From now on, the terminal takes not more than 4 KiB each 50 ms.
 fn narrow(session: &Session) {
-    let gate = session.gate.clone();
-    thread::spawn(move || {
-        loop {
-            let closed = gate.lock().unwrap();
-            thread::sleep(Duration::from_millis(50));
-            drop(closed);
-            thread::sleep(Duration::from_millis(1));
-        }
-    });
+    session.pause.store(50, Ordering::SeqCst);
 }
 
 /// Movements that the line has no time for are left out; the last one is not.

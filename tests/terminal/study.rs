@@ -146,6 +146,7 @@ fn open_by(key: &str, session: &Session, words: &str) {
                 return true;
             }
             if screen.contains(REFUSED) {
+                session.dismiss(REFUSED);
                 break;
             }
         }

@@ -1,6 +1,7 @@
 //! A tmux server for one test.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,11 @@ pub struct Tmux {
 impl Tmux {
     /// `None`, with a printed reason, if tmux is not installed.
     pub fn start(name: &str, command: &str) -> Option<Self> {
+        // The server of an earlier try may still be ending.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let tmux = Tmux {
-            socket: format!("cxr-{name}-{}", std::process::id()),
+            socket: format!("cxr-{name}-{}-{number}", std::process::id()),
         };
         let size = ["-x", "120", "-y", "35"];
         let started = tmux
@@ -47,7 +51,9 @@ impl Tmux {
             .env_remove("SSH_CONNECTION")
             // Never the reviews of the user who runs the tests.
             .env("XDG_STATE_HOME", state())
-            .env("CXR_CONFIG", "");
+            .env("CXR_CONFIG", "")
+            // tmux and the terminal answer however busy the machine is.
+            .env("CXR_PROBE_MS", "20000");
         command
     }
 

@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,8 +51,12 @@ impl Display {
         display
     }
 
-    /// `None` if the server does not start.
+    /// `None` if the server does not start: two that start together may choose the same number, and one ends.
     fn served() -> Option<Self> {
+        (0..3).find_map(|_| Self::tried())
+    }
+
+    fn tried() -> Option<Self> {
         let mut server = Command::new("Xvfb")
             .args([
                 "-displayfd",
@@ -73,6 +78,10 @@ impl Display {
         BufReader::new(server.stdout.take()?)
             .read_line(&mut line)
             .ok()?;
+        if line.trim().is_empty() {
+            let _ = server.wait();
+            return None;
+        }
         let name = format!(":{}", line.trim());
         Some(Display { server, name })
     }
@@ -84,6 +93,8 @@ impl Display {
             .env("LIBGL_ALWAYS_SOFTWARE", "1")
             .env("XDG_STATE_HOME", state())
             .env("CXR_CONFIG", "")
+            // It answers once it has started, beside the display.
+            .env("CXR_PROBE_MS", "20000")
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -256,8 +267,11 @@ fn xterm(arguments: &[&str], command: &str) -> Command {
 fn in_tmux(command: &str) -> String {
     let conf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("passthrough.conf");
     std::fs::write(&conf, "set -g allow-passthrough on\n").unwrap();
-    let socket =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tmux-{}", std::process::id()));
+    // A name of its own: the server of the window before may still be ending. A path may be too long for a socket.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("cxr-tmux-{}-{number}", std::process::id());
+    let socket = std::env::temp_dir().join(name);
     format!(
         "tmux -S '{}' -f '{}' new-session \"{command}\" ';' set destroy-unattached on",
         socket.display(),

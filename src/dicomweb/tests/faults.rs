@@ -140,14 +140,20 @@ fn a_server_that_is_slow_or_stops_in_the_middle_is_not_waited_for() {
         (stops, "stopped in the middle"),
         (drips, "stopped in the middle"),
     ] {
-        let start = Instant::now();
-        let hasty = DicomWebSettings {
-            patience: Duration::from_millis(400),
-            ..settings()
-        };
-        let error = refused(&server, hasty);
-        assert!(error.contains(words), "{error}");
-        assert!(start.elapsed() < Duration::from_secs(30));
+        // On a busy machine the head itself may be late.
+        let answered = (0..10).any(|_| {
+            let start = Instant::now();
+            let hasty = DicomWebSettings {
+                patience: Duration::from_millis(400),
+                ..settings()
+            };
+            let error = refused(&server, hasty);
+            assert!(start.elapsed() < Duration::from_secs(30));
+            let is_late = error.contains("does not answer in time");
+            assert!(error.contains(words) || is_late, "{error}");
+            error.contains(words)
+        });
+        assert!(answered, "{words}");
     }
 }
 

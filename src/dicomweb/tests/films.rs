@@ -130,7 +130,7 @@ fn films_that_were_left_behind_do_not_keep_others_from_being_fetched_ahead() {
     };
     for place in [0, 20, 40] {
         source.read(&films[place], LONGEST).unwrap();
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while !(was_asked(place + 1) && was_asked(place + 4)) {
             assert!(Instant::now() < end, "nothing is fetched after {place}");
             std::thread::sleep(Duration::from_millis(10));

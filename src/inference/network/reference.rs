@@ -203,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    /// Largest difference, over the largest value.
+    /// Largest difference, over the largest value. A map of one value may be near 0, so that is not below 1.
     fn difference(found: &Tensor, expected: &Tensor) -> f32 {
         assert_eq!(found.dims(), expected.dims());
         let largest = |tensor: Tensor| {
@@ -214,7 +214,7 @@ mod tests {
                 .to_scalar::<f32>()
                 .unwrap()
         };
-        largest((found - expected).unwrap()) / largest(expected.clone()).max(f32::MIN_POSITIVE)
+        largest((found - expected).unwrap()) / largest(expected.clone()).max(1.0)
     }
 
     proptest! {
@@ -236,7 +236,8 @@ mod tests {
             }
             let expected = channel_by_channel(&x, &weight, stride).unwrap();
             let difference = difference(&found.unwrap(), &expected);
-            prop_assert!(difference < 1e-6, "{difference}");
+            // A sum of K² products of deviation 1 has the deviation K.
+            prop_assert!(difference < 1e-6 * kernel as f32, "{difference}");
         }
     }
 }

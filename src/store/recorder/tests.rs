@@ -159,7 +159,10 @@ fn reviews_wait_while_the_store_fails_and_the_end_reports_lost_ones() {
     };
     waits(news.recv_timeout(LIMIT).unwrap(), 1);
     recorder.ask(draft(&image, id(1), "two"));
-    waits(news.recv_timeout(LIMIT).unwrap(), 2);
+    // The first may be tried again, and said again, before the second comes.
+    let mut next = news.iter();
+    let next = next.find(|news| !matches!(news, News::Waiting { count: 1, .. }));
+    waits(next.unwrap(), 2);
     std::fs::remove_file(&in_the_way).unwrap();
     // It is tried again without a request.
     let rest: Vec<News> = news
@@ -244,7 +247,7 @@ fn a_place_and_shown_answers_survive_a_store_that_is_locked_for_a_moment_at_the_
     recorder.ask(Request::AnswersShown(vec![id(9)]));
     let release = thread::spawn(move || {
         // Longer than a statement waits once the program is in a hurry.
-        thread::sleep(Duration::from_millis(800));
+        thread::sleep(Duration::from_millis(400));
         other.execute_batch("COMMIT").unwrap();
     });
     assert_eq!(recorder.end(), None);

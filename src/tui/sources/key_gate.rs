@@ -9,13 +9,14 @@ use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::SIGWINCH;
 use signal_hook::low_level::pipe;
 
-/// How long the thread may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The end that asks for rest.
 pub struct KeyGate {
     ask: UnixStream,
     shared: Arc<GateShared>,
+    /// How long the thread may take to come to rest.
+    patience: Duration,
 }
 
 /// What both ends know. A byte through the pipe only wakes the thread: numbers say whether it is still to rest, so that
@@ -92,7 +93,7 @@ impl KeyGate {
         let waited = self
             .shared
             .changed
-            .wait_timeout_while(state, PATIENCE, is_awaited);
+            .wait_timeout_while(state, self.patience, is_awaited);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let rests = state.rests >= number;
         drop(state);
@@ -141,6 +142,7 @@ pub fn key_gate() -> io::Result<(KeyGate, KeyWait)> {
     let gate = KeyGate {
         ask,
         shared: Arc::clone(&shared),
+        patience: PATIENCE,
     };
     let wait = KeyWait {
         asked,
@@ -203,10 +205,13 @@ mod tests {
 
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(20);
+
     /// The thread is asked twice, rests each time until the pause is dropped, and ends with the gate.
     #[test]
     fn the_thread_rests_while_a_pause_is_held_and_ends_with_the_gate() {
-        let (gate, wait) = key_gate().unwrap();
+        let (mut gate, wait) = key_gate().unwrap();
+        gate.patience = LIMIT;
         let thread = thread::spawn(move || {
             let mut wakes = 0;
             // Standard input of a test may be closed, which counts as a key.
@@ -229,8 +234,9 @@ mod tests {
     /// The thread was busy for longer than the pause waited.
     #[test]
     fn a_pause_that_was_given_up_lets_the_thread_go_on() {
-        let (gate, wait) = key_gate().unwrap();
+        let (mut gate, wait) = key_gate().unwrap();
         assert!(gate.pause().is_none(), "no thread is there yet");
+        gate.patience = LIMIT;
         let (woke, wakes) = mpsc::channel();
         let thread = thread::spawn(move || {
             while wait.wait().is_some() {
@@ -243,7 +249,7 @@ mod tests {
         let wake = || {
             // Standard input may be idle: another size of the terminal wakes the thread, too.
             signal_hook::low_level::raise(SIGWINCH).unwrap();
-            wakes.recv_timeout(Duration::from_secs(20))
+            wakes.recv_timeout(LIMIT)
         };
         assert!(wake().is_ok(), "it rests for ever");
         let pause = gate.pause().expect("it rests");

@@ -124,6 +124,10 @@ impl Tmux {
     /// # Errors
     /// Why there is no answer in time, or that it is not understood.
     pub fn ask() -> Result<Self, String> {
+        Self::ask_within(WAIT)
+    }
+
+    fn ask_within(limit: Duration) -> Result<Self, String> {
         let pane = std::env::var("TMUX_PANE")
             .map_err(|_| "TMUX_PANE is not set, as in a popup of tmux".to_owned())?;
         let mut command = Command::new("tmux");
@@ -133,7 +137,7 @@ impl Tmux {
             // Last, since it fails if the variable is not set.
             .args(["show-environment", "-t", &pane, "SSH_CONNECTION"]);
         let answer =
-            output(command, WAIT).map_err(|error| format!("no answer from tmux: {error}"))?;
+            output(command, limit).map_err(|error| format!("no answer from tmux: {error}"))?;
         let stdin = rustix::stdio::stdin();
         let tty = rustix::termios::ttyname(stdin, Vec::new()).unwrap_or_default();
         read(&answer, &tty.to_string_lossy())
@@ -158,7 +162,7 @@ impl Tmux {
     pub fn ask_settled(timeout: Duration) -> Result<Self, String> {
         let end = Instant::now() + timeout;
         loop {
-            let tmux = Tmux::ask()?;
+            let tmux = Tmux::ask_within(WAIT.max(timeout))?;
             if tmux.is_settled() || Instant::now() >= end {
                 return Ok(tmux);
             }

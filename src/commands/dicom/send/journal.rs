@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::commands::shared::{Usage, folders};
 use crate::domain::ContentId;
+use crate::locked_file::LockedFile;
 
 /// The first line, before the address.
 const HEADING: &str = "cxr sent 1 ";
@@ -36,7 +37,7 @@ pub fn journal_path(address: &str) -> Result<PathBuf> {
 /// The journal of one address. It is locked for this process.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
+    file: LockedFile,
     sent: HashSet<ContentId>,
 }
 
@@ -54,23 +55,22 @@ impl Journal {
         }
         let mut options = File::options();
         options.read(true).append(true).create(true).mode(0o600);
-        let mut file = options
+        let file = options
             .open(path)
             .map_err(|error| io::Error::from(error.kind()))?;
-        match file.try_lock() {
-            Ok(()) => {}
+        let mut file = match LockedFile::take(file) {
+            Ok(file) => file,
             Err(TryLockError::WouldBlock) => {
                 bail!("another cxr dicom send is sending to {address}")
             }
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
             Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+        };
         if !file.metadata()?.is_file() {
             bail!("it is no file");
         }
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0))?;
-        (&file).take(LARGEST).read_to_end(&mut bytes)?;
+        (&*file).take(LARGEST).read_to_end(&mut bytes)?;
         let heading = format!("{HEADING}{address}\n");
         if bytes.len() < heading.len() && heading.as_bytes().starts_with(&bytes) {
             // It is new, or a kill cut its first line off.

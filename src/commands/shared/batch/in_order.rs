@@ -140,6 +140,7 @@ fn wait<T>(from: &Receiver<T>, stop: &AtomicBool) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::time::Instant;
 
     use rayon::iter::ParallelIterator;
 
@@ -198,6 +199,10 @@ mod tests {
         let work = |n: usize| {
             begun.fetch_add(1, Ordering::Relaxed);
             if n == 0 {
+                let end = Instant::now() + Duration::from_secs(20);
+                while begun.load(Ordering::Relaxed) <= jobs && Instant::now() < end {
+                    thread::sleep(Duration::from_millis(1));
+                }
                 thread::sleep(Duration::from_millis(300));
                 begun.load(Ordering::Relaxed)
             } else {

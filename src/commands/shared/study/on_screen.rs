@@ -7,12 +7,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::domain::ReadingMode;
+use crate::locked_file::LockedFile;
 
 /// A sitting that is on a screen until this is dropped.
 #[derive(Debug)]
 pub struct OnScreen {
     /// Shared: the reader may have one sitting on two screens.
-    _lock: File,
+    _lock: LockedFile,
 }
 
 impl OnScreen {
@@ -28,8 +29,9 @@ impl OnScreen {
         let lock = opened(&place(sittings, name))?;
         // Waits for no longer than another program looks at it. A file system without locks keeps no sitting from being
         // read.
-        let _ = lock.lock_shared();
-        Ok(OnScreen { _lock: lock })
+        Ok(OnScreen {
+            _lock: LockedFile::share(lock),
+        })
     }
 }
 
@@ -38,7 +40,7 @@ pub fn on_screen(sittings: &Path, others: &[(ReadingMode, String)]) -> Option<Re
     let is_on_screen = |name: &str| {
         let place = place(sittings, name);
         let taken = place.exists().then(|| opened(&place)).and_then(Result::ok);
-        taken.is_some_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+        taken.is_some_and(|file| matches!(LockedFile::take(file), Err(TryLockError::WouldBlock)))
     };
     let mut others = others.iter();
     let found = others.find(|(_, name)| is_on_screen(name));

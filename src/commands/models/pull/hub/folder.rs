@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::super::source::HubModel;
+use crate::locked_file::LockedFile;
 use crate::model_library::ModelLibrary;
 
 const ALL: &str = ".pull";
@@ -22,8 +23,7 @@ const MODE: u32 = 0o700;
 pub struct DownloadFolder {
     /// From the inside to the outside.
     folders: [PathBuf; 3],
-    /// The lock ends with the file.
-    _lock: File,
+    _lock: LockedFile,
 }
 
 impl DownloadFolder {
@@ -42,9 +42,10 @@ impl DownloadFolder {
         };
         let lock = made().context("making the folder to fetch into")?;
         // On a file system without locks, nothing is certain, and the digests tell.
-        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            bail!("another cxr is fetching it");
-        }
+        let lock = match LockedFile::take(lock) {
+            Err(TryLockError::WouldBlock) => bail!("another cxr is fetching it"),
+            lock => lock?,
+        };
         for entry in fs::read_dir(&of_model).context("looking for older files")? {
             let other = entry?.path();
             if other != path {
