@@ -9,8 +9,9 @@ const PER_MM: f64 = 1e9;
 const PARTS: f64 = 1e6;
 /// The smallest and the largest spacing that a radiograph can have, in millimetres.
 const PLAUSIBLE_MM: std::ops::RangeInclusive<f64> = 0.005..=20.0;
-/// The magnifications that an X-ray tube and a detector can have between them.
-const PLAUSIBLE_MAGNIFICATION: std::ops::RangeInclusive<f64> = 0.5..=10.0;
+/// The magnifications that an X-ray tube and a detector can have between them: nothing before the detector is larger than
+/// its shadow.
+const PLAUSIBLE_MAGNIFICATION: std::ops::RangeInclusive<f64> = 1.0..=10.0;
 /// *Pixel Spacing* that differs from *Imager Pixel Spacing* by no more than this is the same, written with fewer digits.
 const SAME: f64 = 1e-4;
 
@@ -256,7 +257,7 @@ mod tests {
             };
             assert_eq!(stated.spacing(), None, "{pair:?}");
         }
-        for factor in [0.0, -1.0, 1e9, f64::NAN] {
+        for factor in [0.0, -1.0, 0.95, 1e9, f64::NAN] {
             let stated = StatedSpacings {
                 magnification: Some(factor),
                 ..stated()
