@@ -27,6 +27,18 @@ pub enum Objection {
     /// *View Position* (0018,5101), the view's code or *Patient Orientation* (0020,0020) is not that of a
     /// frontal view.
     View(String),
+    /// *View Position* (0018,5101) names one view, and the view's code another.
+    TwoViews {
+        /// *View Position* as the file has it.
+        stated: String,
+        /// The meaning of the code.
+        coded: String,
+    },
+    /// *Patient Orientation* (0020,0020) is not that of an upright frontal film: `L\F`, rows to the patient's left and
+    /// columns to the feet.
+    Orientation(String),
+    /// *Patient's Age* (0010,1010) is more than a year from the age by birth date. Neither is used.
+    Age,
     /// The SOP class (0008,0016) belongs to a modality that is refused, and *Modality* (0008,0060) names
     /// another one: they contradict each other.
     Class {
@@ -46,13 +58,20 @@ pub enum Objection {
     /// The lookup table of a *Modality* or *VOI LUT Sequence* (0028,3000), (0028,3010), given by its name,
     /// cannot be read. The sequence is ignored.
     NoTable(String),
-    /// Samples of a compressed image need more bits than *Bits Stored* (0028,0101), and are decoded with the
-    /// bits of their stream.
+    /// Samples need more bits than *Bits Stored* (0028,0101). Those of JPEG 2000 are decoded with the bits of their
+    /// stream. Others lose the bits above the stored ones, as PS3.5 8.1.1 has it.
     Deeper {
         /// *Bits Stored*.
         stored: u8,
-        /// Bits of a sample in the stream.
+        /// Bits of a sample as it is found.
         found: u8,
+    },
+    /// Uncompressed pixel data go on behind the last frame: rows or frames that the header does not count.
+    Surplus {
+        /// Bytes of the pixel data.
+        found: u64,
+        /// Bytes of the frames that the header states.
+        needed: u64,
     },
     /// The picture is the negative of a film, with black bones, and was inverted both for display and for the
     /// model. The text is the polarity in the DICOM header, which the picture contradicts.
@@ -84,6 +103,21 @@ impl fmt::Display for Objection {
             Objection::BurnedIn => f.write_str("annotation burned into the picture"),
             Objection::OneSide(side) => write!(f, "laterality {side}, and a chest has both"),
             Objection::View(view) => write!(f, "view {view}, not frontal"),
+            Objection::TwoViews { stated, coded } => {
+                write!(
+                    f,
+                    "View Position {stated}, and the code of the view says {coded}"
+                )
+            }
+            Objection::Orientation(orientation) => {
+                write!(
+                    f,
+                    "mirrored or turned by the header (Patient Orientation {orientation}, not L\\F)"
+                )
+            }
+            Objection::Age => {
+                f.write_str("age and birth date contradict each other: no age is used")
+            }
             Objection::Class { is_of, modality } => {
                 write!(f, "SOP class says {is_of}, and modality {modality}")
             }
@@ -98,6 +132,12 @@ impl fmt::Display for Objection {
             Objection::NoTable(sequence) => write!(f, "{sequence} has no usable table, ignored"),
             Objection::Deeper { stored, found } => {
                 write!(f, "samples of {found} bits, and Bits Stored says {stored}")
+            }
+            Objection::Surplus { found, needed } => {
+                write!(
+                    f,
+                    "{found} bytes of pixels, and the header's picture has {needed}"
+                )
             }
             Objection::Inverted(None) => {
                 f.write_str("saved with black bones: inverted for display and for the model")

@@ -87,15 +87,38 @@ pub fn days_between(a: &str, b: &str) -> Option<i64> {
     }
 }
 
-/// Days since 1970-01-01, Gregorian.
-fn day(taken: &str) -> Option<i64> {
+/// The age at a time, as DICOM writes it (PS3.5 6.2): in years, of small children in months, and in the first month in
+/// days. `None` where one of them is not a date, or nobody is of that age.
+pub fn age(born: &str, taken: &str) -> Option<String> {
+    const OLDEST: i64 = 130;
+    let days = days_between(born, taken).filter(|days| *days >= 0)?;
+    let ([born_year, born_month, born_day], [year, month, day]) = (parts(born)?, parts(taken)?);
+    let unfinished = i64::from(day < born_day);
+    let months = (year - born_year) * 12 + month - born_month - unfinished;
+    match months {
+        0 => Some(format!("{days:03}D")),
+        1..24 => Some(format!("{months:03}M")),
+        _ => {
+            let years = months / 12;
+            (years <= OLDEST).then(|| format!("{years:03}Y"))
+        }
+    }
+}
+
+/// Year, month and day.
+fn parts(taken: &str) -> Option<[i64; 3]> {
     let part = |range| {
         taken
             .get::<std::ops::Range<usize>>(range)?
             .parse::<i64>()
             .ok()
     };
-    let (year, month, day) = (part(0..4)?, part(5..7)?, part(8..10)?);
+    Some([part(0..4)?, part(5..7)?, part(8..10)?])
+}
+
+/// Days since 1970-01-01, Gregorian.
+fn day(taken: &str) -> Option<i64> {
+    let [year, month, day] = parts(taken)?;
     // With years that begin in March, the leap day is the last day of a year.
     let (year, month) = match month {
         3.. => (year, month - 3),
@@ -157,6 +180,24 @@ mod tests {
         assert!(!is_before("2020-03-01", &counted(1)));
         assert_eq!(counted_day(5_000_000), None);
         assert_eq!(shown_day("2020-03-01T10:20").as_deref(), Some("2020-03-01"));
+    }
+
+    #[test]
+    fn an_age_is_counted_to_the_last_birthday() {
+        for (born, taken, expected) in [
+            ("2021-01-01", "2024-03-02T10:20", Some("003Y")),
+            ("1950-03-02", "2024-03-02", Some("074Y")),
+            ("1950-03-03", "2024-03-02", Some("073Y")),
+            ("2022-03-03", "2024-03-02", Some("023M")),
+            ("2024-01-31", "2024-02-29", Some("029D")),
+            ("2024-03-02", "2024-03-02", Some("000D")),
+            ("2024-03-03", "2024-03-02", None),
+            ("1880-01-01", "2024-03-02", None),
+            ("", "2024-03-02", None),
+            ("1950-03-02", "day 0000012", None),
+        ] {
+            assert_eq!(age(born, taken).as_deref(), expected, "{born} {taken}");
+        }
     }
 
     /// Python: (date(2020, 3, 1) - date(1999, 12, 31)).days, and so on.

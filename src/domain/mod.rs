@@ -6,7 +6,7 @@
 //! | `text`, `hex`, `columns`, `failure` | text that may be shown; digests; reserved column names; reasons |
 //! | `content_id`, `date`, `view`, `admission` | an image's identity and time; its display; objections in its header |
 //! | `pathology`, `prevalence`, `finding`, `label_name` | labels, shares of positives, scores, and which label a name means |
-//! | `patient`, `radiograph`, `origin`, `source_header` | patients and images |
+//! | `patient`, `radiograph`, `view_words`, `origin`, `source_header` | patients and images |
 //! | `network_settings`, `recipe`, `onnx`, `model_card`, `card_text`, `assumed` | models, and the prevalences that a reader assumes |
 //! | `interpolation`, `activation`, `lungs`, `lung_parts`, `prognosis`, `prediction`, `agreeing`, `heat_maps` | answers of a model, and the part that is shown |
 //! | `blinded`, `opinion`, `change`, `review`, `review_totals` | a reader's work |
@@ -53,6 +53,7 @@ pub mod source_header;
 pub mod spacing;
 pub mod text;
 pub mod view;
+pub mod view_words;
 
 pub use activation::{
     ClassActivationMap, DEFAULT_OPACITY, FilmPart, HeatMap, HeatMapChoice, HeatMapLayer,
@@ -111,3 +112,4 @@ pub use review_totals::{ReviewTotals, median_time};
 pub use source_header::{HeaderText, SourceHeader};
 pub use spacing::{PixelSpacing, Ratio, SpacingPlane, StatedSpacings};
 pub use view::{Canvas, FilmShape, Histogram, Preset, PreviewImage, ShownPart, View, Window};
+pub use view_words::ViewWords;

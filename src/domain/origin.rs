@@ -32,7 +32,7 @@ pub struct FilmSummary {
     pub origin: Origin,
     /// Projection of the beam.
     pub view: ViewPosition,
-    /// *Patient's Age* (0010,1010), as it is stored (`054Y`, PS3.5 6.2).
+    /// See [`PatientFacts::age`](super::radiograph::PatientFacts::age).
     pub age: Option<String>,
 }
 

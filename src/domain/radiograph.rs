@@ -213,7 +213,8 @@ pub enum Modality {
 pub struct PatientFacts {
     /// *Patient's Sex* (0010,0040): `M`, `F` or `O`.
     pub sex: Option<String>,
-    /// *Patient's Age* (0010,1010) as stored: `054Y`.
+    /// *Patient's Age* (0010,1010) as stored: `054Y`. Where the file says none, the age by birth date on the day of the
+    /// image, in the same form; `None` where the two contradict each other.
     pub age: Option<String>,
     /// *Patient's Name* (0010,0010). Hidden unless asked for.
     pub name: Option<String>,
@@ -239,22 +240,26 @@ impl PatientFacts {
         }
     }
 
-    /// The age in years. `None` where the file says none, or not as an age string: three digits and D, W, M or Y
-    /// (PS3.5 6.2).
+    /// The age in years; `None` where it is not known.
     pub fn years(&self) -> Option<f64> {
-        const DAYS_PER_YEAR: f64 = 365.25;
-        let age = self.age.as_deref()?.trim();
-        let unit = age.chars().next_back()?;
-        let per_year = match unit {
-            'Y' => 1.0,
-            'M' => 12.0,
-            'W' => DAYS_PER_YEAR / 7.0,
-            'D' => DAYS_PER_YEAR,
-            _ => return None,
-        };
-        let number: u16 = age.strip_suffix(unit)?.parse().ok()?;
-        Some(f64::from(number) / per_year)
+        years(self.age.as_deref()?)
     }
+}
+
+/// An age string in years: three digits and D, W, M or Y (PS3.5 6.2). `None` for any other text.
+pub fn years(age: &str) -> Option<f64> {
+    const DAYS_PER_YEAR: f64 = 365.25;
+    let age = age.trim();
+    let unit = age.chars().next_back()?;
+    let per_year = match unit {
+        'Y' => 1.0,
+        'M' => 12.0,
+        'W' => DAYS_PER_YEAR / 7.0,
+        'D' => DAYS_PER_YEAR,
+        _ => return None,
+    };
+    let number: u16 = age.strip_suffix(unit)?.parse().ok()?;
+    Some(f64::from(number) / per_year)
 }
 
 /// The facts of a film that a calibration may depend on, beside its pixels.

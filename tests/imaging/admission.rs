@@ -28,6 +28,8 @@ fn objections_of_the_header_are_read() {
     let cs = |tag, value: &str| film().text(tag, VR::CS, value);
     let body = |part: &str| Objection::BodyPart(part.to_owned());
     let view = |view: &str| Objection::View(view.to_owned());
+    let turned = |value: &str| cs(tags::PATIENT_ORIENTATION, value);
+    let orientation = |value: &str| Objection::Orientation(value.to_owned());
     let capture = |how: &str| Objection::SecondaryCapture(Some(how.to_owned()));
     let of_class = |class: &str| film().text(tags::SOP_CLASS_UID, VR::UI, class);
     let class = |is_of: &str| Objection::Class {
@@ -107,6 +109,31 @@ fn objections_of_the_header_are_read() {
         ),
         (cs(tags::VIEW_POSITION, "RLD"), view("RLD")),
         (cs(tags::VIEW_POSITION, "LAO"), view("LAO")),
+        (cs(tags::VIEW_POSITION, "PA LLD"), view("PA LLD")),
+        (cs(tags::VIEW_POSITION, "SWIMMERS"), view("SWIMMERS")),
+        (
+            cs(tags::VIEW_POSITION, "PA").sequence(
+                tags::VIEW_CODE_SEQUENCE,
+                code("399067008", "lateral projection"),
+            ),
+            Objection::TwoViews {
+                stated: "PA".to_owned(),
+                coded: "lateral projection".to_owned(),
+            },
+        ),
+        (
+            cs(tags::VIEW_POSITION, "AP SUPINE")
+                .sequence(tags::VIEW_CODE_SEQUENCE, code("R-10214", "frontal")),
+            Objection::TwoViews {
+                stated: "AP SUPINE".to_owned(),
+                coded: "frontal".to_owned(),
+            },
+        ),
+        (turned("R\\F"), orientation("R\\F")),
+        (turned("L\\H"), orientation("L\\H")),
+        (turned("F\\R"), orientation("F\\R")),
+        (turned("rh\\hl"), orientation("RH\\HL")),
+        (turned("R"), orientation("R")),
         (
             film().sequence(
                 tags::VIEW_CODE_SEQUENCE,
@@ -197,8 +224,14 @@ fn ordinary_films_of_devices_and_archives_have_no_objection() {
         ),
         (tags::IMAGE_TYPE, &["ORIGINAL\\PRIMARY", "ORIGINAL", ""]),
         (tags::LATERALITY, &["", "U", "B"]),
-        (tags::VIEW_POSITION, &["AP", "PA", "L", "R", "", "LL"]),
-        (tags::PATIENT_ORIENTATION, &["R\\F", "L\\F", ""]),
+        (
+            tags::VIEW_POSITION,
+            &["AP", "PA", "L", "R", "", "LL", "AP SUPINE", "PA ERECT"],
+        ),
+        (
+            tags::PATIENT_ORIENTATION,
+            &["L\\F", "LF\\FR", "L\\FP", "L", "", "RIGHT\\FEET"],
+        ),
         (tags::BURNED_IN_ANNOTATION, &["NO", ""]),
         (tags::CONVERSION_TYPE, &[""]),
     ] {

@@ -1,6 +1,6 @@
 //! Patient, view, spacing and dates of a DICOM file.
 
-use cxr::domain::{Issuer, Modality, Sameness, ViewPosition};
+use cxr::domain::{Issuer, Modality, Objection, Sameness, ViewPosition};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
@@ -72,6 +72,40 @@ fn the_patient_identity_is_read_with_its_issuer_and_without_name_and_birth_date(
 }
 
 #[test]
+fn the_age_is_the_stated_one_or_that_by_birth_date_and_neither_where_they_contradict_each_other() {
+    for (stated, born, age) in [
+        ("", "20210101", Some("003Y")),
+        ("", "2024.02.20", Some("011D")),
+        ("003Y", "20210101", Some("003Y")),
+        ("004Y", "20210101", Some("004Y")),
+        ("036M", "20210101", Some("036M")),
+        ("old", "20210101", Some("003Y")),
+        ("old", "", Some("old")),
+        ("054Y", "19000101", Some("054Y")),
+        ("000Y", "20240101", Some("000Y")),
+        ("", "", None),
+        // Whoever is right, the film is calibrated without an age.
+        ("000Y", "19500101", None),
+        ("054Y", "20210101", None),
+        ("074Y", "20250101", Some("074Y")),
+    ] {
+        let file = Dicom::radiograph(2, 2, 8)
+            .text(tags::STUDY_DATE, VR::DA, "20240302")
+            .text(tags::PATIENT_AGE, VR::AS, stated)
+            .text(tags::PATIENT_BIRTH_DATE, VR::DA, born);
+        let r = read(&file.bytes(&[0; 4]).file(EXPLICIT));
+        assert_eq!(r.patient.age.as_deref(), age, "{stated} {born}");
+        let is_contradicted = r.admission.objections == [Objection::Age];
+        let is_expected = age.is_none() && !stated.is_empty();
+        assert_eq!(is_contradicted, is_expected, "{stated} {born}");
+        assert_eq!(
+            r.film_facts().years.is_some(),
+            age.is_some_and(|age| age != "old")
+        );
+    }
+}
+
+#[test]
 fn patient_view_and_spacing_are_read_and_cleaned() {
     let code = Dicom(dicom_object::InMemDicomObject::new_empty())
         .text(tags::CODE_VALUE, VR::SH, "R-10206")
@@ -126,6 +160,9 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
         ("LL", ViewPosition::Lateral),
         ("RLAT", ViewPosition::Lateral),
         ("LEFT LATERAL", ViewPosition::Lateral),
+        ("AP SUPINE", ViewPosition::Ap),
+        ("POSTEROANTERIOR", ViewPosition::Pa),
+        ("PA LLD", ViewPosition::Unknown),
         ("L", ViewPosition::Unknown),
         ("RLO", ViewPosition::Unknown),
     ] {

@@ -9,8 +9,8 @@ use csv::ByteRecord;
 
 use super::rows::{ColumnNames, shortened};
 use super::{LabelColumn, ManifestColumns, ManifestError};
-use crate::domain::ViewPosition;
 use crate::domain::text::clean;
+use crate::domain::{ViewPosition, ViewWords};
 use crate::evaluation::boxes::{self, FilmBox};
 use crate::evaluation::findings;
 use crate::evaluation::missing::is_missing;
@@ -199,17 +199,16 @@ impl ColumnPositions {
     }
 }
 
-/// `PA`, `AP`, and more words such as `AP Supine` or `PA_erect`; `L` and `lateral`.
+/// See [`ViewWords`]. In tables a first `L` means a lateral view.
 pub fn view_of(text: &str) -> ViewPosition {
-    let text = text.to_lowercase();
     let mut words = text.split(|c: char| !c.is_alphanumeric());
     let first = words.find(|word| !word.is_empty()).unwrap_or_default();
-    match first {
-        "pa" => ViewPosition::Pa,
-        "ap" => ViewPosition::Ap,
-        "l" | "ll" | "rl" | "lat" | "lateral" => ViewPosition::Lateral,
-        _ if text.ends_with("lateral") => ViewPosition::Lateral,
-        _ => ViewPosition::Unknown,
+    match ViewWords::of(text) {
+        ViewWords {
+            position: ViewPosition::Unknown,
+            is_not_frontal: false,
+        } if first.eq_ignore_ascii_case("l") => ViewPosition::Lateral,
+        words => words.position,
     }
 }
 

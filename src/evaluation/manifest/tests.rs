@@ -178,18 +178,26 @@ fn outcomes_and_views_are_read_and_a_case_with_an_outcome_is_kept() {
 }
 
 #[test]
-fn a_view_is_recognised_by_its_first_word_and_lateral_films_are_no_cases() {
+fn a_view_is_recognised_by_its_words_and_lateral_films_are_no_cases() {
     let text = "path,view,finding\n\
                 a.png,PA_erect,No Finding\n\
                 b.png,ap-supine,No Finding\n\
                 c.png,LAT,No Finding\n\
                 d.png,Right Lateral,No Finding\n\
-                e.png,apical lordotic,No Finding\n";
+                e.png,apical lordotic,No Finding\n\
+                f.png,chest AP,No Finding\n\
+                g.png,PA LLD,No Finding\n";
     let manifest = read(text, &ManifestColumns::default()).unwrap();
     let views = manifest.cases.iter().map(|case| case.view);
     assert_eq!(
         views.collect::<Vec<_>>(),
-        [ViewPosition::Pa, ViewPosition::Ap, ViewPosition::Unknown]
+        [
+            ViewPosition::Pa,
+            ViewPosition::Ap,
+            ViewPosition::Unknown,
+            ViewPosition::Ap,
+            ViewPosition::Unknown
+        ]
     );
     assert_eq!(manifest.skipped.not_frontal, 2);
 }

@@ -4,24 +4,25 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
 use super::elements::{Attributes, item_text};
-use crate::domain::{Modality, ViewPosition};
+use crate::domain::{Modality, ViewPosition, ViewWords};
 
 impl Attributes {
     /// The view that the file states in words or as a code.
     pub fn view(&self) -> ViewPosition {
-        let stated = match self.code(tags::VIEW_POSITION).as_deref() {
-            Some("PA") => ViewPosition::Pa,
-            Some("AP") => ViewPosition::Ap,
-            Some(
-                "LL" | "RL" | "LLAT" | "RLAT" | "LAT" | "LATERAL" | "LEFT LATERAL"
-                | "RIGHT LATERAL",
-            ) => ViewPosition::Lateral,
-            // Among them L and R, which are sides and not views.
-            _ => ViewPosition::Unknown,
-        };
-        if stated != ViewPosition::Unknown {
-            return stated;
+        match self.view_words().position {
+            ViewPosition::Unknown => self.coded_view(),
+            stated => stated,
         }
+    }
+
+    /// What *View Position* says.
+    pub(super) fn view_words(&self) -> ViewWords {
+        let text = self.text(tags::VIEW_POSITION);
+        text.map_or_else(ViewWords::default, |text| ViewWords::of(&text))
+    }
+
+    /// The view of the first code.
+    pub(super) fn coded_view(&self) -> ViewPosition {
         let code = self.items(tags::VIEW_CODE_SEQUENCE).first();
         code.map_or(ViewPosition::Unknown, coded_view)
     }

@@ -5,7 +5,7 @@ use dicom_object::InMemDicomObject;
 
 use super::acquisition::{is_radiography, modality_of_class};
 use super::elements::{Attributes, item_text};
-use crate::domain::{Admission, Modality, Objection};
+use crate::domain::{Admission, Modality, Objection, ViewPosition, ViewWords};
 
 /// All objections that the header gives cause for. An absent attribute is never one.
 pub(super) fn of(attributes: &Attributes) -> Admission {
@@ -23,7 +23,9 @@ pub(super) fn of(attributes: &Attributes) -> Admission {
         derived,
         burned_in(attributes),
         one_side(attributes),
-        view(attributes),
+        view(attributes).or_else(|| two_views(attributes)),
+        orientation(attributes),
+        attributes.contradicts_age().then_some(Objection::Age),
     ];
     let objections = objections.into_iter().flatten();
     Admission {
@@ -171,13 +173,12 @@ fn one_side(attributes: &Attributes) -> Option<Objection> {
 /// view do (C.7.6.1.1.1). Stated lateral views are refused, and need no objection.
 fn view(attributes: &Attributes) -> Option<Objection> {
     let stated = attributes.code(tags::VIEW_POSITION);
-    let stated = stated.filter(|view| is_not_frontal(view) && !attributes.is_lateral());
+    let is_not_frontal = attributes.view_words().is_not_frontal && !attributes.is_lateral();
+    let stated = stated.filter(|_| is_not_frontal);
     let coded = || {
         let (code, meaning) = concept(attributes.items(tags::VIEW_CODE_SEQUENCE).first()?);
-        let upper = meaning.to_uppercase();
-        let mut words = ["OBLIQUE", "DECUBITUS", "AXIAL"].into_iter();
         let is_other =
-            words.any(|word| upper.contains(word)) || NOT_FRONTAL_CODES.contains(&code.as_str());
+            ViewWords::of(&meaning).is_not_frontal || NOT_FRONTAL_CODES.contains(&code.as_str());
         is_other.then_some(meaning)
     };
     let oriented = || {
@@ -188,6 +189,40 @@ fn view(attributes: &Attributes) -> Option<Objection> {
             .then(|| format!("with rows to {rows} (a lateral's)"))
     };
     stated.or_else(coded).or_else(oriented).map(Objection::View)
+}
+
+/// A *View Position* of a frontal view and a code of another view. The former holds.
+fn two_views(attributes: &Attributes) -> Option<Objection> {
+    let (stated, coded) = (attributes.view_words().position, attributes.coded_view());
+    let is_frontal = matches!(stated, ViewPosition::Pa | ViewPosition::Ap);
+    if !is_frontal || coded == ViewPosition::Unknown || coded == stated {
+        return None;
+    }
+    let (_, coded) = concept(attributes.items(tags::VIEW_CODE_SEQUENCE).first()?);
+    let stated = attributes.code(tags::VIEW_POSITION)?;
+    Some(Objection::TwoViews { stated, coded })
+}
+
+/// Rows that do not run to the patient's left, or columns that do not run to the feet (PS3.3 C.7.6.1.1.1). The first
+/// letter of a value is its main direction. Some devices write `R\F` of films that lie as they should, so it is for the
+/// reader to look. Rows to the front or back are those of a [`view`].
+fn orientation(attributes: &Attributes) -> Option<Objection> {
+    let stated = attributes.texts(tags::PATIENT_ORIENTATION);
+    let stated: Vec<String> = stated
+        .iter()
+        .take(2)
+        .map(|v| v.to_ascii_uppercase())
+        .collect();
+    let is_direction =
+        |value: &String| value.len() <= 3 && value.chars().all(|letter| "LRAPHF".contains(letter));
+    let is_off = |at: usize, main: char| {
+        let value = stated.get(at).filter(|value| !value.is_empty());
+        value.is_some_and(|value| !value.starts_with(main))
+    };
+    let is_sagittal = stated.first()?.starts_with(['A', 'P']);
+    let is_other = stated.iter().all(is_direction) && (is_off(0, 'L') || is_off(1, 'F'));
+    (is_other && !is_sagittal && !attributes.is_lateral())
+        .then(|| Objection::Orientation(stated.join("\\")))
 }
 
 /// Oblique and axial views of CID 4010 in SNOMED CT, and in its older codes.
@@ -223,14 +258,3 @@ const NOT_FRONTAL_CODES: [&str; 30] = [
     "R-10246",
     "R-10252",
 ];
-
-/// Whether a *View Position* is one that is not frontal and that
-/// [`ViewPosition`](crate::domain::ViewPosition) has no name for.
-fn is_not_frontal(view: &str) -> bool {
-    const EXACT: [&str; 16] = [
-        "RLD", "LLD", "RLO", "LLO", "RAO", "LAO", "RPO", "LPO", "OBL", "CC", "ML", "LM", "MLO",
-        "SUN", "TAN", "AXIAL",
-    ];
-    const PARTS: [&str; 4] = ["OBLIQ", "DECUB", "LAT", "LORDO"];
-    EXACT.contains(&view) || PARTS.iter().any(|part| view.contains(part))
-}

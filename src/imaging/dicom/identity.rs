@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 use super::super::clean_text;
 use super::elements::{Attributes, item_text};
 use crate::domain::patient::{comparable_birth_date, comparable_name};
-use crate::domain::{Fingerprint, Issuer, PatientFacts};
+use crate::domain::radiograph::years;
+use crate::domain::{Fingerprint, Issuer, PatientFacts, date};
 
 /// *Issuer of Patient ID* (0010,0021), and the *Universal Entity ID* (0040,0032) of the first item of
 /// its *Qualifiers Sequence* (0010,0024).
@@ -63,10 +64,38 @@ impl Attributes {
             name_print: name_print(id.as_deref(), name.as_deref()),
             birth_date_print: birth_date_print(id.as_deref(), birth_date.as_deref()),
             sex: self.code(tags::PATIENT_SEX),
-            age: self.text(tags::PATIENT_AGE),
+            age: self.age(),
             name: name.and_then(|name| readable_name(&name)),
             id,
         }
+    }
+
+    /// The stated age if it can be read, or else the age by birth date. Where the two contradict each other neither is
+    /// known: devices write `000Y` for an unknown age, and birth dates are mistyped.
+    fn age(&self) -> Option<String> {
+        if self.contradicts_age() {
+            return None;
+        }
+        let stated = self.text(tags::PATIENT_AGE);
+        match stated.as_deref().and_then(years) {
+            Some(_) => stated,
+            None => self.age_by_birth_date().or(stated),
+        }
+    }
+
+    /// The age on the day of the image. The birth date itself goes no further.
+    fn age_by_birth_date(&self) -> Option<String> {
+        let born = comparable_birth_date(&self.text(tags::PATIENT_BIRTH_DATE)?)?;
+        date::age(&born, &self.taken()?)
+    }
+
+    /// Whether the stated age is more than a year from the age by birth date, in whole years.
+    pub(super) fn contradicts_age(&self) -> bool {
+        let whole = |age: Option<String>| age.and_then(|age| years(&age)).map(f64::floor);
+        let stated = whole(self.text(tags::PATIENT_AGE));
+        let by_birth_date = whole(self.age_by_birth_date());
+        let apart = stated.zip(by_birth_date).map(|(a, b)| (a - b).abs());
+        apart.is_some_and(|years| years > 1.0)
     }
 }
 

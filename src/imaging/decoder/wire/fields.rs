@@ -51,7 +51,8 @@ alternatives! {
         5 OneSide(side), 6 View(view), 7 Class { is_of, modality },
         8 Unread { attribute, value }, 9 Inverted(header),
         10 Page { page, of }, 11 PartlyTransparent { percent }, 12 NoTable(sequence),
-        13 Deeper { stored, found },
+        13 Deeper { stored, found }, 14 TwoViews { stated, coded }, 15 Orientation(orientation), 16 Age,
+        17 Surplus { found, needed },
     }
     ImageFault {
         0 Unreadable(reason), 1 NotAnImage(reason), 2 TooLarge(reason), 3 Damaged(reason),

@@ -71,6 +71,16 @@ fn radiograph(samples: Samples, width: usize, text: Option<String>) -> Radiograp
                     stored: 10,
                     found: 12,
                 },
+                Objection::TwoViews {
+                    stated: "PA".into(),
+                    coded: "lateral projection".into(),
+                },
+                Objection::Orientation("R\\F".into()),
+                Objection::Age,
+                Objection::Surplus {
+                    found: u64::MAX,
+                    needed: 8,
+                },
             ],
         },
         patient: PatientFacts {
