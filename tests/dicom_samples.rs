@@ -240,6 +240,49 @@ fn samples_have_as_many_bits_as_their_jpeg_2000_stream() {
     assert!(!r.admission.objections.iter().any(is_deeper));
 }
 
+/// The objections of a film of 2 × 2 pixels to its own samples.
+fn objections(file: Dicom) -> Vec<Objection> {
+    read(&file.file(EXPLICIT)).admission.objections
+}
+
+#[test]
+fn bits_above_the_stored_ones_are_a_caution_unless_something_explains_them() {
+    let cells = [1023, 1030, 1024 + 7, 5];
+    let film = |bits| Dicom::radiograph(2, 2, bits).words(&cells);
+    let deeper = Objection::Deeper {
+        stored: 10,
+        found: 11,
+    };
+    assert_eq!(objections(film(10)), [deeper.clone()]);
+    assert_eq!(objections(film(11)), []);
+    let raised = cells.map(|cell| cell << 1);
+    let raised = Dicom::radiograph(2, 2, 10).words(&raised);
+    assert_eq!(objections(raised.number(tags::HIGH_BIT, 10)), [deeper]);
+    for explained in [
+        film(10).number(Tag(0x6000, 0x0102), 10),
+        film(10).text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01"),
+        signed(film(10)),
+        film(10)
+            .words(&[0xffff, 1, 2, 3])
+            .number(tags::PIXEL_PADDING_VALUE, 0xffff),
+    ] {
+        assert_eq!(objections(explained), []);
+    }
+}
+
+#[test]
+fn pixel_data_behind_the_last_frame_are_a_caution() {
+    let film = |bytes: usize| Dicom::radiograph(3, 3, 8).bytes(&vec![7; bytes]);
+    let surplus = |found, needed| Objection::Surplus { found, needed };
+    assert_eq!(objections(film(10)), [], "an even length");
+    assert_eq!(objections(film(12)), [surplus(12, 9)]);
+    assert_eq!(objections(film(18)), [surplus(18, 9)]);
+    let two = |bytes| film(bytes).text(tags::NUMBER_OF_FRAMES, VR::IS, "2");
+    assert_eq!(objections(two(18)), []);
+    assert_eq!(objections(two(20)), [surplus(20, 18)]);
+    assert_eq!(objections(two(12)), [], "cut off in the second frame");
+}
+
 #[test]
 fn a_stream_deeper_than_its_cells_is_refused() {
     let jpeg = lossless_jpeg(W as u16, H as u16, 12, &phantom(W, H, 12));
@@ -447,7 +490,7 @@ fn with_table(sequence: Tag, table: Dicom) -> Radiograph {
 }
 
 #[test]
-fn a_table_has_the_bits_of_its_largest_entry() {
+fn a_table_has_the_bits_that_it_states_unless_its_entries_contradict_that() {
     let entries = |f: &dyn Fn(u16) -> u16| (0..4096).map(f).collect::<Vec<u16>>();
     let light = |declared, entries: &[u16]| {
         let table = table([4096, 0, declared], VR::US, words(entries));
@@ -458,8 +501,12 @@ fn a_table_has_the_bits_of_its_largest_entry() {
     for declared in [0, 8, 10, 12, 16] {
         assert_eq!(light(declared, &twelve), [0, 62, 125, 255], "{declared}");
     }
+    // A table of 12 bits need not reach its end. Of 16 nobody can tell.
+    let darker = entries(&|i| i >> 2);
+    assert_eq!(light(12, &darker), [0, 16, 31, 64]);
+    assert_eq!(light(16, &darker), [0, 62, 125, 255]);
     let eight = entries(&|i| i >> 4);
-    for declared in [8, 16] {
+    for declared in [8, 12, 16] {
         assert_eq!(light(declared, &eight), [0, 62, 125, 255], "{declared}");
     }
     assert_eq!(light(16, &entries(&|i| i << 4)), [0, 62, 125, 255]);

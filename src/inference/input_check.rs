@@ -27,7 +27,7 @@ const SAMPLED_PIXELS: usize = 65_536;
 /// The version of these checks, of how a film's values are read, and of the network that finds the lungs and all that is
 /// measured by it. It must change whenever the same image and card may get another result, so that stored predictions of
 /// other versions are not used.
-pub const RULES: u32 = 8;
+pub const RULES: u32 = 9;
 
 /// All reasons of the plain checks.
 pub fn check(radiograph: &Radiograph) -> Reasons {

@@ -20,6 +20,8 @@ pub(super) struct FirstFrame {
     pub measured: WideRange,
     /// As the data set states, or more if its JPEG 2000 stream has more.
     pub bits_stored: u8,
+    /// The bits that the samples were found to need, if more than the data set states.
+    pub bits_found: u8,
     /// Lowest and highest padding value of grey samples of up to 16 bits.
     pub padding: Option<(i32, i32)>,
 }
@@ -30,6 +32,7 @@ impl FirstFrame {
             samples,
             measured: WideRange::AS_STORED,
             bits_stored: picture.bits_stored,
+            bits_found: picture.bits_stored,
             padding: None,
         }
     }
@@ -159,6 +162,7 @@ fn grey(
         _ => Samples::GreySigned16(values.map(|v| v as i16).collect()),
     };
     FirstFrame {
+        bits_found: stored.found(picture, &decoded.values, padding),
         padding: padding.and_then(|written| stored.padding(written, &decoded.values)),
         ..FirstFrame::as_stored(picture, samples)
     }

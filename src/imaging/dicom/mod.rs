@@ -67,5 +67,8 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Radiograph, 
     let picture = attributes.picture()?;
     let encoding = parts.pixel_encoding;
     let frame = frame::first(&picture, &attributes, &pixels, syntax, encoding, limits)?;
-    Ok(attributes.radiograph(&picture, frame, transfer_syntax::name(syntax)))
+    let surplus = native::surplus(&picture, &pixels);
+    let mut radiograph = attributes.radiograph(&picture, frame, transfer_syntax::name(syntax));
+    radiograph.admission.objections.extend(surplus);
+    Ok(radiograph)
 }

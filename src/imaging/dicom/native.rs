@@ -3,7 +3,9 @@
 use super::super::ImageFault;
 use super::decoded::DecodedFrame;
 use super::image_pixel::{Colour, ImagePixel};
+use super::pixel_data::PixelData;
 use crate::data_elements::Encoding;
+use crate::domain::Objection;
 
 /// Unpacks the first frame of native pixel data. `words` is whether they were written as 16-bit words.
 pub(super) fn unpacked(
@@ -13,15 +15,8 @@ pub(super) fn unpacked(
     encoding: Encoding,
 ) -> Result<DecodedFrame, ImageFault> {
     let halved = picture.colour == Colour::YbrFull422;
-    let samples = if halved {
-        (picture.samples() / 3).div_ceil(2) * 4
-    } else {
-        picture.samples()
-    };
-    let needed = match picture.bits_allocated {
-        1 => samples.div_ceil(8),
-        bits => samples * usize::from(bits / 8),
-    };
+    let samples = stored_samples(picture);
+    let needed = bytes_of(samples, picture);
     let frame = first_bytes(bytes, needed)?;
     let big = encoding.big_endian;
     let values = match picture.bits_allocated {
@@ -41,6 +36,33 @@ pub(super) fn unpacked(
         stream: None,
         is_rgb: picture.colour == Colour::Rgb,
     })
+}
+
+/// Samples of a frame as they lie in the file.
+fn stored_samples(picture: &ImagePixel) -> usize {
+    match picture.colour {
+        Colour::YbrFull422 => (picture.samples() / 3).div_ceil(2) * 4,
+        _ => picture.samples(),
+    }
+}
+
+fn bytes_of(samples: usize, picture: &ImagePixel) -> usize {
+    match picture.bits_allocated {
+        1 => samples.div_ceil(8),
+        bits => samples * usize::from(bits / 8),
+    }
+}
+
+/// An objection to pixel data that go on behind the last frame and the byte that makes their length even (PS3.5 8.1.1):
+/// nothing tells frames or rows that the header does not count from rubbish.
+pub(super) fn surplus(picture: &ImagePixel, pixels: &PixelData) -> Option<Objection> {
+    let (PixelData::Native { bytes, .. } | PixelData::Floats { bytes }) = pixels else {
+        return None;
+    };
+    let frame = bytes_of(stored_samples(picture), picture) as u64;
+    let needed = frame.saturating_mul(picture.frames.into());
+    let found = bytes.len() as u64;
+    (found.saturating_sub(needed) > needed % 2).then_some(Objection::Surplus { found, needed })
 }
 
 /// Unpacks a frame that a codec gives as bytes: little endian, and colours never halved.

@@ -140,10 +140,10 @@ impl Attributes {
         if !picture.colour.is_grey() {
             return radiograph;
         }
-        if frame.bits_stored > picture.bits_stored {
+        if frame.bits_found > picture.bits_stored {
             radiograph.admission.objections.push(Objection::Deeper {
                 stored: picture.bits_stored,
-                found: frame.bits_stored,
+                found: frame.bits_found,
             });
         }
         radiograph.bits_stored = frame.bits_stored;

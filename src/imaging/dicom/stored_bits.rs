@@ -117,6 +117,32 @@ impl StoredBits {
         }
     }
 
+    /// The bits that unsigned samples would have with those above the stored ones; no more than the data set states
+    /// where nothing is there, or where an overlay, a sign, compression or padding explains it.
+    pub fn found(
+        &self,
+        picture: &ImagePixel,
+        cells: &[u32],
+        padding: Option<(i64, Option<i64>)>,
+    ) -> u8 {
+        if self.signed || picture.hides_overlay || self.above != Above::Ignored {
+            return picture.bits_stored;
+        }
+        let needed = |all: u32| (32 - all.leading_zeros() as u8).saturating_sub(self.shift);
+        let all = cells.iter().fold(0, |all, cell| all | cell);
+        let Some((value, limit)) = padding.filter(|_| needed(all) > picture.bits_stored) else {
+            return needed(all).max(picture.bits_stored);
+        };
+        // As in `padding_sample`: writers fill the whole cell with it.
+        let (a, b) = (
+            (value & 0xffff) as u32,
+            (limit.unwrap_or(value) & 0xffff) as u32,
+        );
+        let range = a.min(b)..=a.max(b);
+        let anatomy = cells.iter().filter(|cell| !range.contains(cell));
+        needed(anatomy.fold(0, |all, cell| all | cell)).max(picture.bits_stored)
+    }
+
     /// The sample in a cell.
     pub fn take(&self, raw: u32) -> i64 {
         match self.above {

@@ -162,15 +162,13 @@ const PALETTE: [[Tag; 3]; 3] = [
     ],
 ];
 
-/// The table of an item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1.1 and C.11.2.1.1). Its bits
-/// are those of its largest entry: many devices write the width in which an entry is stored, and the
-/// standard means the width that it may reach.
+/// The table of an item of a Modality or VOI LUT Sequence (PS3.3 C.11.1.1.1 and C.11.2.1.1).
 fn lut(item: &InMemDicomObject, inputs: Inputs) -> Option<Lut> {
     let descriptor = Descriptor::read(item.get(tags::LUT_DESCRIPTOR)?)?;
     let entries = entries(item.get(tags::LUT_DATA)?, descriptor.count)?;
     Some(Lut {
         first_input: first_input(descriptor.first, entries.len(), inputs),
-        bits: bits_needed(&entries),
+        bits: bits_of(&entries, descriptor.bits),
         entries,
         explanation: item_text(item, tags::LUT_EXPLANATION),
     })
@@ -227,6 +225,18 @@ fn first_input(written: u16, entries: usize, (low, high): Inputs) -> i32 {
         signed
     } else {
         unsigned
+    }
+}
+
+/// Bits of a table's entries: those that the descriptor states, which the largest entry need not reach. But many devices
+/// state the 16 in which an entry is stored, fewer than the entries have, or those of the pixels for entries of 8 bits.
+/// Then they are those of the largest entry.
+fn bits_of(entries: &[u16], declared: u8) -> u8 {
+    let needed = bits_needed(entries);
+    if declared == 16 || needed == NARROWEST {
+        needed
+    } else {
+        declared.max(needed)
     }
 }
 
