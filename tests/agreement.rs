@@ -420,6 +420,39 @@ fn a_reference_follows_its_image_and_not_its_name() {
     );
 }
 
+/// A wrong `--root` leaves no reading with a case; files that were moved away since do not.
+#[test]
+fn a_manifest_of_no_image_that_was_read_is_refused_or_named() {
+    let study = Study::new();
+    let base = study.folder.path();
+    let run = |root: &str| {
+        let output = study.run("agreement", &["-m", "cases.csv", "--root", root]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), stderr)
+    };
+    let (code, stderr) = run("elsewhere");
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(
+        stderr.contains("none of the 20 files of the manifest is there"),
+        "{stderr}"
+    );
+    fs::create_dir_all(base.join("elsewhere/ward3")).unwrap();
+    fs::write(base.join("elsewhere/ward3/3.png"), "another film").unwrap();
+    let (code, stderr) = run("elsewhere");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stderr.contains("cases.csv: none of its 20 images was read"),
+        "{stderr}"
+    );
+    fs::remove_dir_all(base.join("ward3")).unwrap();
+    let (code, stderr) = run(base.canonicalize().unwrap().to_str().unwrap());
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(
+        stderr.contains("found by the path alone") && !stderr.contains("none of its"),
+        "{stderr}"
+    );
+}
+
 /// The model gives no number for the label, since the last image is unlike those that it was learned from.
 #[test]
 fn an_image_without_a_number_is_no_answer_and_is_named() {

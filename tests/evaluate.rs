@@ -549,6 +549,10 @@ fn bad_usage_ends_with_two_and_one_line() {
     folder.write("empty.csv", "");
     folder.write("junk.csv", b"\x89PNG\r\n\x1a\n\0\0\xff\x1b[2J\xfe,,,\n\"");
     folder.write("words.csv", "path,finding\na.png,Tuberculosis\n");
+    folder.write(
+        "mr.csv",
+        "path,finding,modality\na.png,Pneumonia,MR\n,Pneumonia,CR\n",
+    );
     folder.write("perhaps.csv", "path,ill\na.png,perhaps\n");
     folder.write(
         "drawn.csv",
@@ -562,6 +566,10 @@ fn bad_usage_ends_with_two_and_one_line() {
         (&["-m", "empty.csv"], "empty.csv: it is empty"),
         (&["-m", "junk.csv"], "junk.csv: no column of file names"),
         (&["-m", "words.csv"], "answers a question"),
+        (
+            &["-m", "mr.csv"],
+            "; of its 2 rows: 1 not frontal radiographs (modality MR), 1 without a file name",
+        ),
         (&["-m", "m.csv", "--split", "tset"], "no row has split=tset"),
         (&["-m", "m.csv", "--where", "split"], "COLUMN=VALUE"),
         (&["-m", "m.csv", "--group-column", "ward"], "no column ward"),

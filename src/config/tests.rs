@@ -172,7 +172,7 @@ quit = true
 7: decode-timeout is a whole number from 1 to 4294967295, not 99999999999
 8: background is true or false, not \"yes\"
 11: columns is one of mark, name, date, view, age, score, words, not \"nmae\"; did you mean name?
-13: reviewer is a text in \"\", not \"\"
+13: reviewer is an empty text: fill it in, or take the line out
 14: jobs is a whole number from 1 to 4294967295, not -1
 17: prevalence of COVID-19 is a share, as 0.05 or \"5%\", neither end included, not 5
 18: prevalence of Pneumonia is a share, as 0.05 or \"5%\", neither end included, not \"150%\"

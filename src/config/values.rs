@@ -123,7 +123,8 @@ pub fn yes(value: &ConfigValue) -> Result<bool, Vec<Wrong>> {
 pub fn text(value: &ConfigValue) -> Result<String, Vec<Wrong>> {
     match value.get_ref().as_str() {
         Some(text) if !text.trim().is_empty() => Ok(text.to_owned()),
-        _ => wrong(value, format!("is a text in \"\", not {}", shown(value))),
+        Some(_) => wrong(value, "is an empty text: fill it in, or take the line out"),
+        None => wrong(value, format!("is a text in \"\", not {}", shown(value))),
     }
 }
 

@@ -3,6 +3,26 @@
 //! The labels' columns have the labels' names, so no label may have the name of another column: see
 //! [`is_reserved`].
 
+/// The sign between cells that a first line `sep=;` names, for spreadsheets, and the rest of the table after that line;
+/// `None` where there is no such line.
+pub fn separator_line(table: &[u8]) -> Option<(u8, &[u8])> {
+    let end = table.iter().position(|byte| *byte == b'\n')?;
+    let (line, rest) = (&table[..end], &table[end + 1..]);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // A spreadsheet that saves the line again puts it into quotes, or adds empty cells.
+    match *line.strip_prefix(b"\"").unwrap_or(line) {
+        [
+            b's' | b'S',
+            b'e' | b'E',
+            b'p' | b'P',
+            b'=',
+            sign @ (b',' | b';' | b'\t' | b'|'),
+            ..,
+        ] => Some((sign, rest)),
+        _ => None,
+    }
+}
+
 /// The columns before the labels.
 pub const BEFORE: [&str; 3] = ["path", "status", "reasons"];
 /// The columns after the labels.

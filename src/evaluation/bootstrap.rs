@@ -48,6 +48,15 @@ pub fn intervals(
     values.into_iter().map(percentiles).collect()
 }
 
+/// The interval of a calibration error, from the percentiles of its draws. A draw has chance added to the chance of its
+/// sample, and chance makes the error larger: so the draws lie too high, by as much as the value itself. The percentiles
+/// are reflected at the value, as the basic interval of Davison and Hinkley 1997, *Bootstrap Methods and their
+/// Application*, 5.2.1. It ends at 0, and holds the value even where all draws lie above it.
+pub fn reflected(value: f64, (low, high): (f64, f64)) -> (f64, f64) {
+    let reflected = |percentile: f64| (2.0 * value - percentile).max(0.0);
+    (reflected(high).min(value), reflected(low).max(value))
+}
+
 fn percentiles(mut values: Vec<f64>) -> Option<(f64, f64)> {
     if (values.len() as f64) < DEFINED * DRAWS as f64 {
         return None;
@@ -112,6 +121,17 @@ mod tests {
             assert_eq!(weights.iter().sum::<f64>(), 400.0);
             vec![None]
         });
+    }
+
+    #[test]
+    fn an_interval_that_is_reflected_holds_its_value_and_ends_at_0() {
+        let near = |found: (f64, f64), expected: (f64, f64)| {
+            let distance = (found.0 - expected.0).abs() + (found.1 - expected.1).abs();
+            assert!(distance < 1e-12, "{found:?} {expected:?}");
+        };
+        near(reflected(0.3, (0.28, 0.4)), (0.2, 0.32));
+        near(reflected(0.072, (0.057, 0.137)), (0.007, 0.087));
+        near(reflected(0.048, (0.05, 0.121)), (0.0, 0.048));
     }
 
     #[test]

@@ -62,6 +62,23 @@ pub fn boxes(cell: &str) -> Result<Vec<FilmBox>, BoxFault> {
     Ok(found)
 }
 
+/// Adds boxes to those of a film, each once. Returns whether any was new.
+///
+/// # Errors
+/// If the film has too many then.
+pub fn add(known: &mut Vec<FilmBox>, others: Vec<FilmBox>) -> Result<bool, BoxFault> {
+    let before = known.len();
+    for other in others {
+        if !known.contains(&other) {
+            known.push(other);
+        }
+    }
+    if known.len() > MOST_BOXES {
+        return Err(BoxFault::TooMany);
+    }
+    Ok(known.len() > before)
+}
+
 fn parsed(text: &str) -> Result<FilmBox, BoxFault> {
     let numbers = text.split_ascii_whitespace().map(str::parse::<f64>);
     let numbers: Vec<f64> = numbers

@@ -8,20 +8,24 @@
 mod columns;
 mod films;
 mod rows;
+mod same_file;
+mod skipped;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use csv::ByteRecord;
-use serde::Serialize;
 
 use super::boxes::{BoxFault, FilmBox};
 use super::question::{BinaryQuestion, ReferenceStandard, SeverityScale};
 use crate::domain::ViewPosition;
 use crate::domain::text::clean;
-use columns::{ColumnPositions, known, text};
+use columns::{ColumnPositions, is_no, known, text};
 pub use films::{FilmColumns, KnownFilmRow, films};
-use rows::ColumnNames;
+use rows::{ColumnNames, shortened};
+use same_file::{JoinFault, join};
+pub use skipped::Skipped;
 
 /// A column with more values than this is no grouping: a table of a thousand lines is not read.
 const MOST_GROUPS: usize = 50;
@@ -53,6 +57,28 @@ pub enum ManifestError {
         row: u64,
         column: String,
         value: String,
+        fault: BoxFault,
+    },
+    #[error(
+        "row {row}: {value:?} in column {column} is no number from 0 to {most}; rename a column that is no such severity"
+    )]
+    NotOnScale {
+        row: u64,
+        column: &'static str,
+        value: String,
+        most: f64,
+    },
+    #[error("rows {first} and {row} are both of {path}, and contradict each other in {what}")]
+    Contradiction {
+        first: u64,
+        row: u64,
+        path: String,
+        what: String,
+    },
+    #[error("row {row}: with the rows before it of {path}: {fault}")]
+    BoxesOfFile {
+        row: u64,
+        path: String,
         fault: BoxFault,
     },
     #[error("column {column} has more than {MOST_GROUPS} values: too many to group by")]
@@ -121,20 +147,6 @@ impl Case {
     }
 }
 
-/// Rows that are not cases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Skipped {
-    /// Not wanted by a filter.
-    pub filtered: usize,
-    /// Marked as a copy of another, or its file named before.
-    pub duplicates: usize,
-    /// Lateral views, and other images than radiographs.
-    pub not_frontal: usize,
-    pub without_file: usize,
-    /// Nothing is known that a question asks for.
-    pub unanswered: usize,
-}
-
 /// The cases of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
@@ -155,8 +167,8 @@ impl Manifest {
     /// Reads the text of a CSV file.
     ///
     /// # Errors
-    /// If a column that is needed is absent, a cell of a yes/no column is neither, or a filter
-    /// leaves nothing.
+    /// If a column that is needed is absent, a cell of a yes/no column is neither, a severity is none of its scale,
+    /// rows of one file contradict each other, or a filter leaves nothing.
     pub fn parse(bytes: &[u8], columns: &ManifestColumns) -> Result<Self, ManifestError> {
         let begin = |names: &ColumnNames| {
             let layout = ColumnPositions::new(names, columns)?;
@@ -192,7 +204,10 @@ struct ManifestParser {
     cases: Vec<Case>,
     rows: usize,
     skipped: Skipped,
-    paths: HashSet<PathBuf>,
+    /// The case of each file, by its place among the cases.
+    by_path: HashMap<PathBuf, usize>,
+    /// The first row of each case.
+    first_rows: Vec<u64>,
 }
 
 impl ManifestParser {
@@ -202,7 +217,8 @@ impl ManifestParser {
             cases: Vec::new(),
             rows: 0,
             skipped: Skipped::default(),
-            paths: HashSet::new(),
+            by_path: HashMap::new(),
+            first_rows: Vec::new(),
         }
     }
 
@@ -215,29 +231,26 @@ impl ManifestParser {
         }
         let is_copy = layout
             .duplicate_of
-            .is_some_and(|at| !known(record, at).is_empty());
+            .is_some_and(|at| !is_no(&text(record, at)));
         if is_copy {
             self.skipped.duplicates += 1;
             return Ok(());
         }
         if !layout.is_frontal(record) {
             self.skipped.not_frontal += 1;
+            self.skipped.other_modality(layout.other_modality(record));
             return Ok(());
         }
         let Some(path) = layout.path(record) else {
             self.skipped.without_file += 1;
             return Ok(());
         };
-        if !self.paths.insert(path.clone()) {
-            self.skipped.duplicates += 1;
-            return Ok(());
-        }
         let patient = layout.patient.map_or(String::new(), |at| known(record, at));
         let group = |(_, at): &(String, usize)| match clean(&text(record, *at)) {
             empty if empty.is_empty() => NO_GROUP.to_owned(),
             value => value,
         };
-        self.cases.push(Case {
+        let case = Case {
             path,
             // No other row has the name of a row that has none.
             patient: if patient.is_empty() {
@@ -250,7 +263,42 @@ impl ManifestParser {
             boxes: layout.boxes(row, record)?,
             view: layout.view(record),
             outcomes: layout.outcomes(row, record)?,
-        });
+        };
+        match self.by_path.entry(case.path.clone()) {
+            Entry::Occupied(known) => {
+                let at = *known.get();
+                self.join(at, row, case)
+            }
+            Entry::Vacant(new) => {
+                new.insert(self.cases.len());
+                self.cases.push(case);
+                self.first_rows.push(row);
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds what a further row says of the file of a case: the order of rows decides nothing.
+    fn join(&mut self, at: usize, row: u64, other: Case) -> Result<(), ManifestError> {
+        let known = &mut self.cases[at];
+        let columns = self.layout.groups.iter().map(|(name, _)| name.as_str());
+        let has_new_boxes = join(known, other, columns).map_err(|fault| {
+            let path = clean(&known.path.to_string_lossy());
+            match fault {
+                JoinFault::Contradiction(what) => ManifestError::Contradiction {
+                    first: self.first_rows[at],
+                    row,
+                    path,
+                    what: shortened(&clean(&what)),
+                },
+                JoinFault::Boxes(fault) => ManifestError::BoxesOfFile { row, path, fault },
+            }
+        })?;
+        if has_new_boxes {
+            self.skipped.more_boxes += 1;
+        } else {
+            self.skipped.duplicates += 1;
+        }
         Ok(())
     }
 

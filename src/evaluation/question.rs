@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::number::number;
 use crate::domain::{BACTERIAL, COVID, COVID_GIVEN_PNEUMONIA, PNEUMONIA, VIRAL};
 
 /// The cause of a pneumonia.
@@ -63,6 +64,19 @@ impl SeverityScale {
             SeverityScale::GeographicExtent => "geographic_extent",
             SeverityScale::Opacity => "opacity",
         }
+    }
+
+    /// Its upper end; the lower one is 0.
+    pub fn most(self) -> f64 {
+        match self {
+            SeverityScale::GeographicExtent => 8.0,
+            SeverityScale::Opacity => 6.0,
+        }
+    }
+
+    /// The value in a cell; `None` where it is none of this scale.
+    pub fn number(self, cell: &str) -> Option<f64> {
+        number(cell).filter(|value| (0.0..=self.most()).contains(value))
     }
 }
 

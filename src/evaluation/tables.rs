@@ -4,6 +4,8 @@ mod words;
 
 use std::fmt::Write;
 
+use unicode_width::UnicodeWidthStr;
+
 pub use words::{cell, counted, image_counts, share_with_interval, with_interval};
 use words::{padded, share, unbroken, wrapped};
 
@@ -60,19 +62,8 @@ fn by_question<'a>(figures: &[&'a Estimate]) -> Vec<(&'a str, Vec<&'a Estimate>)
 
 /// Model, cases, and how many were scored, refused or missing.
 pub fn head(about: &ReportScope) -> String {
-    let skipped = about.skipped;
     let mut rows = vec![format!("{} rows", about.rows)];
-    for (count, what) in [
-        (skipped.filtered, "not selected"),
-        (skipped.duplicates, "duplicates"),
-        (skipped.not_frontal, "not frontal radiographs"),
-        (skipped.without_file, "without a file name"),
-        (skipped.unanswered, "that answer no question"),
-    ] {
-        if count > 0 {
-            rows.push(format!("{count} {what}"));
-        }
-    }
+    rows.extend(about.skipped.words());
     let images = about.images;
     let digest = about.model_sha256.get(..12).unwrap_or(&about.model_sha256);
     let mut text = String::new();
@@ -258,6 +249,22 @@ fn rows(
     counts: bool,
     text: &mut String,
 ) {
+    let groups = in_order(figures.iter().map(|figure| &figure.group));
+    let of = |group: &CaseGroup, column: Statistic| {
+        let mut figures = figures.iter().copied();
+        figures.find(|f| {
+            f.group == *group && f.statistic == column && f.operating_point.as_ref() == point
+        })
+    };
+    // A number that has no room moves its whole column, not only the rest of its row.
+    let width = |column: &Statistic| {
+        let cells = groups
+            .iter()
+            .filter_map(|group| of(group, *column))
+            .map(cell);
+        cells.map(|cell| cell.width() + 1).fold(VALUE, usize::max)
+    };
+    let widths: Vec<usize> = columns.iter().map(width).collect();
     let mut line = padded("", NAME + 2);
     if counts {
         for title in ["images", "positive", "patients"] {
@@ -265,23 +272,13 @@ fn rows(
         }
         line += "  ";
     }
-    for column in columns {
-        line += &padded(title(*column), VALUE);
+    for (column, width) in columns.iter().zip(&widths) {
+        line += &padded(title(*column), *width);
     }
     let _ = writeln!(text, "{}", line.trim_end());
-    let groups = figures.iter().map(|f| &f.group);
-    for group in in_order(groups) {
-        let found: Vec<Option<&Estimate>> = columns
-            .iter()
-            .map(|column| {
-                let mut figures = figures.iter().copied();
-                figures.find(|f| {
-                    f.group == *group
-                        && f.statistic == *column
-                        && f.operating_point.as_ref() == point
-                })
-            })
-            .collect();
+    for &group in &groups {
+        let found = columns.iter().map(|column| of(group, *column));
+        let found: Vec<Option<&Estimate>> = found.collect();
         let Some(first) = found.iter().flatten().next() else {
             continue;
         };
@@ -296,8 +293,8 @@ fn rows(
                 first.n, first.patients
             );
         }
-        for figure in &found {
-            line += &unbroken(&figure.map_or(String::new(), cell), VALUE);
+        for (figure, width) in found.iter().zip(&widths) {
+            line += &unbroken(&figure.map_or(String::new(), cell), *width);
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }

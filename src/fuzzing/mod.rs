@@ -335,9 +335,9 @@ pub fn manifest(data: &[u8]) {
 }
 
 fn is_whole(read: &Manifest) {
-    let skipped = read.skipped;
+    let skipped = &read.skipped;
     let others = skipped.filtered + skipped.duplicates + skipped.not_frontal;
-    let others = others + skipped.without_file + skipped.unanswered;
+    let others = others + skipped.more_boxes + skipped.without_file + skipped.unanswered;
     assert_eq!(read.cases.len() + others, read.rows);
     let groups = read.group_columns.len();
     assert!(read.cases.iter().all(|case| case.groups.len() == groups));

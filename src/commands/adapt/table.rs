@@ -43,7 +43,7 @@ pub fn terminal(
         model_sha256: study.card.sha256.clone(),
         manifest: path_text(&arguments.cases.manifest),
         rows: manifest.rows,
-        skipped: manifest.skipped,
+        skipped: manifest.skipped.clone(),
         images: study.images,
         patients: study.patients(),
         bootstrap_draws: bootstrap::DRAWS,

@@ -71,7 +71,10 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
     let references = match reference_of(arguments, study.as_ref())? {
         Some(asked) => {
             let boxes = boxes_column(arguments, study.as_ref());
-            ReferenceCases::read(&asked, &labels(&readings), boxes)?
+            let references = ReferenceCases::read(&asked, &labels(&readings), boxes)?;
+            let images = readings.iter().map(|reading| &reading.word.image);
+            references.refuse_if_of_no_image(images, &asked)?;
+            references
         }
         None => ReferenceCases::default(),
     };

@@ -10,6 +10,7 @@ use crate::commands::shared::reviews::stored_path;
 use crate::commands::shared::{cases, complain};
 use crate::domain::ImageIdentity;
 use crate::evaluation::Case;
+use crate::evaluation::tables::counted;
 use crate::export::path_text;
 
 /// How many images are named; the others are counted.
@@ -74,6 +75,29 @@ impl ReferenceCases {
             references.cases.push(KnownAnswers { case, sha256 });
         }
         references
+    }
+
+    /// Refuses a manifest that none of these images belongs to and none of whose files is there: the folder is wrong. If
+    /// its files are there, they are others than those that were read, which is complained of.
+    ///
+    /// # Errors
+    /// As [`cases::refuse_if_none_exists`].
+    pub fn refuse_if_of_no_image<'a>(
+        &self,
+        mut images: impl Iterator<Item = &'a ImageIdentity>,
+        asked: &cli::CaseArguments,
+    ) -> Result<()> {
+        if images.any(|image| self.join(image) != Join::Unknown) {
+            return Ok(());
+        }
+        let all = self.cases.iter().map(|known| known.case.clone());
+        cases::refuse_if_none_exists(&all.collect::<Vec<_>>(), &cases::root(asked))?;
+        complain(&format!(
+            "{}: none of its {} was read, so nothing is compared with a reference standard",
+            path_text(&asked.manifest),
+            counted(self.cases.len(), "image")
+        ));
+        Ok(())
     }
 
     /// Whether any case has the box of a lesion.

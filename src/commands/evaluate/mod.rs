@@ -164,7 +164,7 @@ fn about(
         model_sha256: digest.to_owned(),
         group_columns: manifest.group_columns.clone(),
         rows: manifest.rows,
-        skipped: manifest.skipped,
+        skipped: manifest.skipped.clone(),
         images: model.answers.images(),
         patients: patients(&manifest.cases, &model.answers),
         bootstrap_draws: bootstrap::DRAWS,

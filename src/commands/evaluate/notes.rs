@@ -7,6 +7,7 @@ use super::{CaseOutcome, EvaluationResult, Manifest, MeasuredModel, ModelCard, w
 use crate::commands::shared::cases::without_patients;
 use crate::commands::shared::named;
 use crate::evaluation::question::SeverityScale;
+use crate::evaluation::report::Statistic;
 use crate::export::path_text;
 
 /// The notes that apply, of one or two sentences each.
@@ -36,8 +37,15 @@ pub fn notes(
         "Scores that the model's card does not call calibrated are not probabilities; Brier, ECE, \
          intercept and slope show by how much they differ.",
     );
+    let has_predictive_value = measured.figures.iter().any(|figure| {
+        let is_of_sample = matches!(
+            figure.statistic,
+            Statistic::PositivePredictiveValue | Statistic::NegativePredictiveValue
+        );
+        is_of_sample && figure.value.is_some()
+    });
     note(
-        !model.points.is_empty(),
+        has_predictive_value,
         "PPV and NPV apply only at the share of positives beside them: \"as here\" is the share of this \
          sample, not of a clinic. --prevalence LABEL=SHARE gives them for another.",
     );

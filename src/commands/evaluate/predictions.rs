@@ -16,13 +16,14 @@ use anyhow::Result;
 use self::cells::cells;
 pub use self::large::WantedRows;
 use self::large::is_large;
-use super::scores::{WithoutScore, labels, score};
+use super::scores::{WithoutScore, is_without_score, labels, score};
 use super::{Answers, CaseOutcome, Manifest, ModelCard, Usage};
 use crate::commands::shared::cases::{contents, file, table_bytes};
 use crate::commands::shared::complain;
 use crate::domain::columns::PATIENT;
 use crate::domain::columns::{FILM_COUNTS, STUDY, is_reserved};
 use crate::domain::text::clean;
+use crate::evaluation::question::SeverityScale;
 use crate::evaluation::{Case, is_missing};
 use crate::export::{CONTENT, Cells, FlatError, PREVALENCE, WITHHELD, path_text};
 
@@ -144,15 +145,17 @@ impl PredictionTable {
             extent: at("geographic_extent"),
             opacity: at("opacity"),
         };
-        let rows: Vec<PredictionRow> = raw
-            .iter()
-            .map(|row| PredictionRow {
+        let read = |row: &Vec<String>| {
+            let outcome = reading.outcome(row);
+            let of_row = |fault| fail(format!("the row of {}: {fault}", clean(&row[path])));
+            Ok(PredictionRow {
                 parts: parts(&row[path]),
                 sha256: content(row),
                 patient: patient(row),
-                outcome: reading.outcome(row),
+                outcome: outcome.map_err(of_row)?,
             })
-            .collect();
+        };
+        let rows: Vec<PredictionRow> = raw.iter().map(read).collect::<Result<_>>()?;
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         let mut by_content: HashMap<String, Vec<usize>> = HashMap::new();
         for (number, row) in rows.iter().enumerate() {
@@ -421,21 +424,38 @@ struct CellPositions<'a> {
 }
 
 impl CellPositions<'_> {
-    fn outcome(&self, row: &[String]) -> CaseOutcome {
-        let number = |at: Option<usize>| {
-            at.and_then(|at| row[at].parse::<f64>().ok())
-                .filter(|value| value.is_finite())
-        };
-        match row[self.status].as_str() {
+    /// The answer of a row.
+    ///
+    /// # Errors
+    /// What is wrong with a severity.
+    fn outcome(&self, row: &[String]) -> Result<CaseOutcome, String> {
+        Ok(match row[self.status].as_str() {
             "ok" | "caution" => CaseOutcome::Scored {
                 labels: self.labels.iter().map(|&at| score(&row[at])).collect(),
-                geographic_extent: number(self.extent),
-                opacity: number(self.opacity),
+                geographic_extent: severity(SeverityScale::GeographicExtent, self.extent, row)?,
+                opacity: severity(SeverityScale::Opacity, self.opacity, row)?,
             },
             "refused" => CaseOutcome::Refused,
             _ => CaseOutcome::Failed,
-        }
+        })
     }
+}
+
+/// The severity in a row; `None` where it has none.
+fn severity(
+    scale: SeverityScale,
+    at: Option<usize>,
+    row: &[String],
+) -> Result<Option<f64>, String> {
+    let cell = at.map_or("", |at| row[at].as_str());
+    if is_without_score(cell) {
+        return Ok(None);
+    }
+    let number = scale.number(cell).map(Some);
+    number.ok_or_else(|| {
+        let (name, most) = (scale.name(), scale.most());
+        format!("{cell:?} in column {name} is no number from 0 to {most}")
+    })
 }
 
 #[cfg(test)]

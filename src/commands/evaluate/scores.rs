@@ -2,7 +2,7 @@
 
 use crate::commands::shared::named;
 use crate::domain::{Score, ScoreKind};
-use crate::evaluation::is_missing;
+use crate::evaluation::{is_missing, number};
 use crate::export::is_label;
 
 /// The columns of scores. A column with scores and other values gives a remark.
@@ -134,20 +134,14 @@ fn is_fraction(score: f64) -> bool {
     score > 0.0 && score < 1.0
 }
 
-/// The score in a cell, as the model gave it: thresholds of the card are compared with that number. The
-/// decimal sign may be a comma, if the cell has only one and no point.
+/// The score in a cell, as the model gave it: thresholds of the card are compared with that number.
 pub fn score(cell: &str) -> Option<f64> {
-    let cell = cell.trim();
-    let number = match (cell.matches(',').count(), cell.contains('.')) {
-        (1, false) => cell.replace(',', ".").parse(),
-        _ => cell.parse(),
-    };
-    let score = Score::new(number.ok()?, ScoreKind::Sigmoid)?;
+    let score = Score::new(number(cell)?, ScoreKind::Sigmoid)?;
     Some(score.value().into())
 }
 
 /// Whether a cell says that there is no score, in one of the ways that programs write that.
-fn is_without_score(cell: &str) -> bool {
+pub fn is_without_score(cell: &str) -> bool {
     let is_infinite = |number: f64| number.is_infinite();
     is_missing(cell) || cell.trim().parse().is_ok_and(is_infinite)
 }

@@ -47,8 +47,9 @@ pub fn read_with_boxes(
     let has_boxes = || manifest.cases.iter().any(|case| !case.boxes.is_empty());
     if let Some(column) = boxes.filter(|_| !has_boxes()) {
         return Err(Usage::error(format!(
-            "{}: no row that was selected has a box in column {column}",
-            path_text(&arguments.manifest)
+            "{}: no row that was selected has a box in column {column}{}",
+            path_text(&arguments.manifest),
+            left_out(&manifest)
         )));
     }
     Ok(manifest)
@@ -111,11 +112,21 @@ fn read_columns(
     manifest.keep_answered(&questions(labels));
     if manifest.cases.is_empty() {
         return Err(Usage::error(format!(
-            "{name}: no row that was selected answers a question of the model ({})",
-            labels.join(", ")
+            "{name}: no row that was selected answers a question of the model ({}){}",
+            labels.join(", "),
+            left_out(&manifest)
         )));
     }
     Ok(manifest)
+}
+
+/// How many rows are no cases, and why, as the end of a message; empty where all are.
+fn left_out(manifest: &Manifest) -> String {
+    let words = manifest.skipped.words();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!("; of its {} rows: {}", manifest.rows, words.join(", "))
 }
 
 /// The same columns, each of the label that its name means.
@@ -144,7 +155,7 @@ fn of_labels(mut columns: ManifestColumns, labels: &[String]) -> Result<Manifest
     Ok(columns)
 }
 
-/// The whole of a table that the user named, where a Parquet file is given as a table of cells. The file is opened once:
+/// The whole of a table that the user named, where a Parquet file is given as a table of cells, and UTF-16 as UTF-8. The file is opened once:
 /// what was read of a pipe is gone.
 ///
 /// # Errors
@@ -167,7 +178,20 @@ pub fn table_bytes(path: &Path) -> Result<Vec<u8>> {
     if bytes.len() as u64 > LARGEST {
         return Err(named("larger than 1 GiB".to_owned()));
     }
-    Ok(bytes)
+    Ok(in_utf8(bytes))
+}
+
+/// A table that a spreadsheet wrote in UTF-16 ("Unicode text"), in UTF-8, and any other as it is.
+fn in_utf8(bytes: Vec<u8>) -> Vec<u8> {
+    let unit = match bytes.get(..2) {
+        Some([0xFF, 0xFE]) => u16::from_le_bytes,
+        Some([0xFE, 0xFF]) => u16::from_be_bytes,
+        _ => return bytes,
+    };
+    let units = bytes[2..].chunks_exact(2);
+    let units = units.map(|pair| unit([pair[0], pair[1]]));
+    let text = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+    text.collect::<String>().into_bytes()
 }
 
 /// The rows of a Parquet file as a table of cells.
@@ -309,7 +333,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_may_come_from_a_pipe() {
+    fn a_table_may_come_from_a_pipe_and_in_utf_16() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
@@ -324,6 +348,12 @@ mod tests {
         for text in ["", "a", "ab\n"] {
             fs::write(&short, text).unwrap();
             assert_eq!(table_bytes(&short).unwrap(), text.as_bytes());
+        }
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let units = "\u{feff}path,name\na.png,Jürgen 🫁\n".encode_utf16();
+            fs::write(&short, units.flat_map(order).collect::<Vec<u8>>()).unwrap();
+            let read = table_bytes(&short).unwrap();
+            assert_eq!(read, "path,name\na.png,Jürgen 🫁\n".as_bytes());
         }
         let missing = table_bytes(&folder.path().join("none")).unwrap_err();
         assert!(missing.to_string().contains("none: no such file"));

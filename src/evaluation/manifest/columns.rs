@@ -14,7 +14,7 @@ use crate::domain::{ViewPosition, ViewWords};
 use crate::evaluation::boxes::{self, FilmBox};
 use crate::evaluation::findings;
 use crate::evaluation::missing::is_missing;
-use crate::evaluation::question::ReferenceStandard;
+use crate::evaluation::question::{ReferenceStandard, SeverityScale};
 
 /// Columns that may hold a file's name. The first that exists is used.
 pub const PATHS: [&str; 8] = [
@@ -39,6 +39,24 @@ const FINDINGS: [&str; 3] = ["finding", "findings", "finding labels"];
 const UNKNOWN: [&str; 4] = ["-1", "-1.0", "unknown", "todo"];
 const YES: [&str; 8] = ["1", "1.0", "y", "yes", "true", "t", "pos", "positive"];
 const NO: [&str; 8] = ["0", "0.0", "n", "no", "false", "f", "neg", "negative"];
+/// Words of a column `modality` for a projection radiograph: DICOM's, hospitals' and people's.
+const RADIOGRAPHS: [&str; 14] = [
+    "x-ray",
+    "xray",
+    "x ray",
+    "cr",
+    "dx",
+    "dr",
+    "xr",
+    "rg",
+    "cxr",
+    "radiograph",
+    "radiography",
+    "computed radiography",
+    "digital radiography",
+    "chest x-ray",
+];
+
 /// The columns of a row, by their meaning.
 pub struct ColumnPositions {
     path: usize,
@@ -139,17 +157,24 @@ impl ColumnPositions {
     /// Views and kinds of images that this model was not made for. An empty cell is taken for a
     /// frontal radiograph: the input check looks at it anyway.
     pub fn is_frontal(&self, record: &ByteRecord) -> bool {
-        let word =
-            |at: Option<usize>| at.map_or(String::new(), |at| known(record, at).to_lowercase());
-        let (modality, view) = (word(self.modality), word(self.view));
-        let is_radiograph = matches!(
-            modality.as_str(),
-            "" | "x-ray" | "xray" | "x ray" | "cr" | "dx" | "cxr"
-        );
+        let view = self.view.map_or(String::new(), |at| known(record, at));
+        let view = view.to_lowercase();
         let is_other = ["axial", "coronal", "sagittal"].contains(&view.as_str())
             || view.starts_with("ct")
             || view_of(&view) == ViewPosition::Lateral;
-        is_radiograph && !is_other
+        self.other_modality(record).is_none() && !is_other
+    }
+
+    /// The modality of a row, where it is not a radiograph's. It may be a list, as DICOM's modalities of a study are.
+    pub fn other_modality(&self, record: &ByteRecord) -> Option<String> {
+        let modality = known(record, self.modality?);
+        let words = modality.split([',', ';', '/', '\\', '|', '+']);
+        let words = words.map(|word| word.trim_matches(|c: char| " []()'\"".contains(c)));
+        let is_radiograph = |word: &str| RADIOGRAPHS.contains(&word.to_lowercase().as_str());
+        let is_other = words
+            .filter(|word| !word.is_empty())
+            .any(|word| !is_radiograph(word));
+        is_other.then_some(modality)
     }
 
     pub fn path(&self, record: &ByteRecord) -> Option<PathBuf> {
@@ -162,12 +187,10 @@ impl ColumnPositions {
             findings::truth(&source, &text(record, at))
         });
         truth.labels = answers(&self.labels, row, record)?;
-        let number = |at: Option<usize>| {
-            at.and_then(|at| text(record, at).parse::<f64>().ok())
-                .filter(|value| value.is_finite())
-        };
-        truth.geographic_extent = number(self.geographic_extent);
-        truth.opacity = number(self.opacity);
+        let severity = |scale, at| severity(scale, at, row, record);
+        truth.geographic_extent =
+            severity(SeverityScale::GeographicExtent, self.geographic_extent)?;
+        truth.opacity = severity(SeverityScale::Opacity, self.opacity)?;
         Ok(truth)
     }
 
@@ -241,6 +264,26 @@ fn answers(
     Ok(answers)
 }
 
+/// A severity; `None` where it is not known.
+fn severity(
+    scale: SeverityScale,
+    at: Option<usize>,
+    row: u64,
+    record: &ByteRecord,
+) -> Result<Option<f64>, ManifestError> {
+    let value = at.map_or(String::new(), |at| text(record, at));
+    if is_unknown(&value) {
+        return Ok(None);
+    }
+    let number = scale.number(&value);
+    number.map(Some).ok_or_else(|| ManifestError::NotOnScale {
+        row,
+        column: scale.name(),
+        value: shortened(&clean(&value)),
+        most: scale.most(),
+    })
+}
+
 /// A cell, trimmed; empty where the row is short.
 pub fn text(record: &ByteRecord, at: usize) -> String {
     String::from_utf8_lossy(record.get(at).unwrap_or_default())
@@ -255,13 +298,23 @@ pub fn known(record: &ByteRecord, at: usize) -> String {
         .unwrap_or_default()
 }
 
+/// Whether a cell says no, or nothing.
+pub fn is_no(value: &str) -> bool {
+    matches!(yes_or_no(value), Ok(None | Some(false)))
+}
+
+/// Whether a cell says that its value is not known.
+fn is_unknown(value: &str) -> bool {
+    UNKNOWN.iter().any(|word| value.eq_ignore_ascii_case(word)) || is_missing(value)
+}
+
 fn yes_or_no(value: &str) -> Result<Option<bool>, ()> {
     let value = value.to_lowercase();
     let is = |words: &[&str]| words.contains(&value.as_str());
     match () {
         () if is(&YES) => Ok(Some(true)),
         () if is(&NO) => Ok(Some(false)),
-        () if is(&UNKNOWN) || is_missing(&value) => Ok(None),
+        () if is_unknown(&value) => Ok(None),
         () => Err(()),
     }
 }

@@ -3,6 +3,7 @@
 use csv::ByteRecord;
 
 use super::{MOST_ROWS, ManifestError};
+use crate::domain::columns::separator_line;
 use crate::domain::text::clean;
 
 /// The names of the columns. They are compared without regard to case.
@@ -132,13 +133,14 @@ pub fn read<T>(
     row: impl Fn(&mut T, u64, &ByteRecord) -> Result<(), ManifestError>,
 ) -> Result<T, ManifestError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    if bytes.trim_ascii().is_empty() {
+    let (sign, table) = separator_line(bytes).unwrap_or_else(|| (delimiter(bytes), bytes));
+    if table.trim_ascii().is_empty() {
         return Err(ManifestError::Empty);
     }
     let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter(bytes))
+        .delimiter(sign)
         .flexible(true)
-        .from_reader(bytes);
+        .from_reader(table);
     let header = reader.byte_headers().map_err(|e| malformed(0, &e))?;
     let names = header.iter();
     let names = names.map(|name| String::from_utf8_lossy(name).trim().to_owned());
@@ -149,25 +151,31 @@ pub fn read<T>(
             return Err(ManifestError::TooLong);
         }
         let record = record.map_err(|error| malformed(number, &error))?;
-        refuse_excess(number, &record, names.0.len(), bytes)?;
+        refuse_excess(
+            number,
+            &record,
+            names.0.len(),
+            (bytes, bytes.len() - table.len()),
+        )?;
         row(&mut reading, number, &record)?;
     }
     Ok(reading)
 }
 
 /// Refuses a row that has more cells than there are columns. Most likely one of them holds the separator without quotes,
-/// so that those after it stand in the wrong columns. Spreadsheets end rows with empty cells, which are none.
+/// so that those after it stand in the wrong columns. Spreadsheets end rows with empty cells, which are none. `file` is
+/// its text, and where the header begins in it.
 fn refuse_excess(
     row: u64,
     record: &ByteRecord,
     columns: usize,
-    bytes: &[u8],
+    (file, begin): (&[u8], usize),
 ) -> Result<(), ManifestError> {
     let mut excess = record.iter().skip(columns);
     if excess.all(|cell| cell.trim_ascii().is_empty()) {
         return Ok(());
     }
-    let line = record.position().map_or(0, |at| line_at(bytes, at));
+    let line = record.position().map_or(0, |at| line_at(file, begin, at));
     Err(ManifestError::Malformed {
         row,
         reason: format!(
@@ -179,8 +187,9 @@ fn refuse_excess(
 }
 
 /// The line that a record begins in, from 1. The position of the reader may lie before line ends that are to come.
-fn line_at(bytes: &[u8], at: &csv::Position) -> usize {
+fn line_at(bytes: &[u8], begin: usize, at: &csv::Position) -> usize {
     let at = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let at = begin.saturating_add(at);
     let is_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
     let ends = bytes.iter().skip(at).take_while(is_end).count();
     let before = bytes.iter().take(at.saturating_add(ends));

@@ -41,6 +41,7 @@ fn rows_become_cases_and_others_are_counted() {
     let skipped = Skipped {
         duplicates: 2,
         not_frontal: 2,
+        modalities: ["CT".to_owned()].into(),
         without_file: 1,
         ..Skipped::default()
     };
@@ -381,4 +382,193 @@ fn rows_without_a_patient_are_counted() {
         without("path,patient,finding\na,1,Pneumonia\nb,1,Pneumonia\n"),
         0
     );
+}
+
+/// As one row for each box, or a table that was joined with another.
+#[test]
+fn rows_of_one_file_are_one_case_whatever_their_order() {
+    let columns = ManifestColumns {
+        boxes: Some("boxes".to_owned()),
+        labels: vec![label("COVID-19", "pcr")],
+        outcomes: vec![label("icu", "icu")],
+        ..ManifestColumns::default()
+    };
+    let head = "path,patient,source,view,pcr,icu,opacity,boxes\n";
+    let rows = [
+        "a.png,p1,x,PA,1,,,0.1 0.2 0.3 0.4\n",
+        "a.png,,,,,no,2,0.5 0.5 0.25 0.25;0.1 0.2 0.3 0.4\n",
+        "a.png,p1,x,PA,1,no,2,\n",
+    ];
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let text = head.to_owned() + &order.map(|at| rows[at]).concat();
+        let manifest = read(&text, &columns).unwrap();
+        let [case] = &manifest.cases[..] else {
+            panic!("one case")
+        };
+        assert_eq!(
+            (case.patient.as_str(), &case.groups[..]),
+            ("p1", &["x".to_owned()][..])
+        );
+        assert_eq!(case.view, ViewPosition::Pa);
+        assert_eq!(case.truth.labels, [("COVID-19".to_owned(), true)].into());
+        assert_eq!(case.outcomes, [("icu".to_owned(), false)].into());
+        assert_eq!((case.truth.opacity, case.boxes.len()), (Some(2.0), 2));
+        let skipped = manifest.skipped;
+        assert_eq!(skipped.duplicates + skipped.more_boxes, 2);
+        // Which row is the further one is all that the order decides.
+        if order == [0, 1, 2] {
+            assert_eq!(
+                skipped.words(),
+                ["1 duplicates", "1 with more boxes of a film"]
+            );
+        }
+    }
+    let many: String = (1..=101)
+        .map(|n| format!("a.png,,,,,,,0 0 1 0.{n:03}\n"))
+        .collect();
+    let error = read(&format!("{head}{many}"), &columns).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "row 101: with the rows before it of a.png: a film has at most 100 boxes"
+    );
+}
+
+#[test]
+fn rows_of_one_file_that_contradict_each_other_are_refused() {
+    let columns = ManifestColumns {
+        finding: Some("finding".to_owned()),
+        labels: vec![label("Pneumonia", "pneu")],
+        outcomes: vec![label("icu", "icu")],
+        ..ManifestColumns::default()
+    };
+    let said = |row: &str, other: &str| {
+        let text = format!(
+            "path,patient,source,view,finding,pneu,icu,geographic_extent,opacity\n\
+             x/a.png,{row}\nb.png,p,x,PA,,1,0,1,1\nx/a.png,{other}\n"
+        );
+        read(&text, &columns).map_err(|error| error.to_string())
+    };
+    let row = "p,x,PA,Pneumonia/Viral,1,0,1.5,2";
+    assert_eq!(said(row, row).unwrap().skipped.duplicates, 1);
+    for (other, what) in [
+        ("q,x,PA,Pneumonia/Viral,1,0,1.5,2", "patient"),
+        ("p,y,PA,Pneumonia/Viral,1,0,1.5,2", "source"),
+        ("p,x,AP,Pneumonia/Viral,1,0,1.5,2", "view"),
+        ("p,x,PA,No Finding,1,0,1.5,2", "finding"),
+        ("p,x,PA,Pneumonia/Bacterial,1,0,1.5,2", "finding"),
+        ("p,x,PA,Pneumonia/Viral,0,0,1.5,2", "Pneumonia"),
+        ("p,x,PA,Pneumonia/Viral,1,1,1.5,2", "icu"),
+        ("p,x,PA,Pneumonia/Viral,1,0,1.6,2", "geographic_extent"),
+        ("p,x,PA,Pneumonia/Viral,1,0,1.5,3", "opacity"),
+    ] {
+        let expected =
+            format!("rows 1 and 3 are both of x/a.png, and contradict each other in {what}");
+        assert_eq!(said(row, other).unwrap_err(), expected);
+        assert_eq!(said(other, row).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_severity_is_a_number_of_its_scale_or_missing() {
+    let read = |extent: &str| {
+        plain_or_error(&format!(
+            "path;finding;geographic_extent\na.png;COVID-19;{extent}\n"
+        ))
+        .map(|manifest| manifest.cases[0].truth.geographic_extent)
+    };
+    for (cell, value) in [
+        ("2,7", Some(2.7)),
+        ("2.7", Some(2.7)),
+        ("3", Some(3.0)),
+        ("0", Some(0.0)),
+        ("8,0", Some(8.0)),
+        ("NA", None),
+        ("", None),
+        ("unknown", None),
+        ("-1", None),
+    ] {
+        assert_eq!(read(cell), Ok(value), "{cell}");
+    }
+    for cell in ["8,1", "-0.5", "mild", "2,7x", "1.234,5", "inf"] {
+        assert_eq!(
+            read(cell).unwrap_err(),
+            format!(
+                "row 1: {cell:?} in column geographic_extent is no number from 0 to 8; rename a column that is no such \
+                 severity"
+            )
+        );
+    }
+    let opacity =
+        |cell: &str| plain_or_error(&format!("path\tfinding\topacity\na\tSARS\t{cell}\n"));
+    assert!(opacity("6").is_ok() && opacity("6.5").is_err());
+}
+
+fn plain_or_error(text: &str) -> Result<Manifest, String> {
+    read(text, &ManifestColumns::default()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_word_for_a_radiograph_is_one_and_another_modality_is_named() {
+    let words = [
+        "X-ray",
+        "XR",
+        "DR",
+        "dx",
+        "RG",
+        "Radiograph",
+        "\"CR, DX\"",
+        "DX\\CR",
+        "\"['DX']\"",
+        "cr;dx",
+        "NA",
+    ];
+    let rows = words.map(|word| format!("{word}.png,Pneumonia,{word}\n"));
+    let text = format!("path,finding,modality\n{}", rows.concat());
+    assert_eq!(plain(&text).skipped, Skipped::default());
+    assert_eq!(plain(&text).cases.len(), words.len());
+    let manifest = plain(&format!(
+        "{text}a,SARS,MR\nb,SARS,CT\nc,SARS,\"CR,CT\"\nd,SARS,CT\n"
+    ));
+    assert_eq!(manifest.cases.len(), words.len());
+    assert_eq!(
+        manifest.skipped.words(),
+        ["4 not frontal radiographs (modality CR,CT, CT, MR)"]
+    );
+    let many: String = (0..9).map(|n| format!("{n},SARS,m{n}\n")).collect();
+    assert_eq!(plain(&format!("{text}{many}")).skipped.modalities.len(), 5);
+}
+
+#[test]
+fn a_cell_that_says_no_marks_no_duplicate() {
+    let manifest = plain(
+        "path,finding,duplicate_of\na,SARS,False\nb,SARS,0\nc,SARS,no\nd,SARS,\ne,SARS,a\nf,SARS,True\n",
+    );
+    assert_eq!((manifest.cases.len(), manifest.skipped.duplicates), (4, 2));
+}
+
+/// For spreadsheets a first line tells the separator.
+#[test]
+fn a_line_that_names_the_separator_is_no_header() {
+    for (line, sign) in [
+        ("sep=,", ","),
+        ("SEP=;\r", ";"),
+        ("\"sep=;\"", ";"),
+        ("sep=|", "|"),
+    ] {
+        let table = "path;finding;a,b,c,d,e\na.png;SARS;x\n";
+        let table = if sign == "," {
+            table.replace(',', "_")
+        } else {
+            table.to_owned()
+        };
+        let text = format!("\u{feff}{line}\n{}", table.replace(';', sign));
+        let manifest = plain_or_error(&text).unwrap();
+        assert_eq!(manifest.cases[0].path, PathBuf::from("a.png"), "{line}");
+        let error = plain_or_error(&format!("{text}b{sign}SARS{sign}{sign}y\n")).unwrap_err();
+        assert!(
+            error.starts_with("row 2: line 4 of the file has 4 cells"),
+            "{error}"
+        );
+    }
+    assert_eq!(plain_or_error("sep=;\n \n").unwrap_err(), "it is empty");
 }

@@ -97,15 +97,17 @@ fn figures_of(
     let values = values_of(sample, &once, points, assumed, line);
     let draw = |weights: &[f64]| values_of(sample, weights, points, assumed, line);
     let drawn = bootstrap::intervals(sample.owner(), sample.patients(), values.len(), draw);
-    let mut drawn = values
-        .into_iter()
-        .zip(drawn)
-        .map(|(value, drawn)| (value, value.and(drawn.map(bootstrapped))));
-    let mut found: Vec<GroupFigures> = WITHOUT_POINT
-        .into_iter()
-        .zip(drawn.by_ref())
-        .map(|(name, (value, interval))| (name, None, value, interval))
-        .collect();
+    let mut drawn = values.into_iter().zip(drawn);
+    let of_sample = WITHOUT_POINT.into_iter().zip(drawn.by_ref());
+    let of_sample = of_sample.map(|(name, (value, drawn))| {
+        let interval = value.zip(drawn).map(|(value, drawn)| match name {
+            Statistic::CalibrationError => bootstrap::reflected(value, drawn),
+            _ => drawn,
+        });
+        (name, None, value, interval.map(bootstrapped))
+    });
+    let mut found: Vec<GroupFigures> = of_sample.collect();
+    let mut drawn = drawn.map(|(value, drawn)| (value, value.and(drawn.map(bootstrapped))));
     let tables: Vec<_> = points
         .iter()
         .map(|point| Confusion::at(point.threshold, sample, &once))

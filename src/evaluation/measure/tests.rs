@@ -2,6 +2,7 @@ use super::figures::ASSUMED;
 use super::*;
 use crate::evaluation::question::ReferenceStandard;
 use crate::evaluation::report::{IntervalMethod, Statistic};
+use crate::evaluation::statistics::expected_calibration_error;
 
 fn case(name: &str, patient: &str, source: &str, ill: Option<bool>) -> Case {
     Case {
@@ -89,12 +90,40 @@ fn what_is_undefined_stays_undefined_and_the_rest_has_its_interval() {
     let one_class = find(&measured, "b", Statistic::Auc);
     assert_eq!((one_class.value, one_class.interval), (None, None));
     assert_eq!(find(&measured, "b", Statistic::Specificity).value, None);
-    // All called positive are, in every draw: only Wilson has something to say.
-    let certain = find(&measured, "b", Statistic::PositivePredictiveValue);
-    assert_eq!(certain.value, Some(1.0));
-    assert_eq!(certain.interval.unwrap().method, IntervalMethod::Wilson);
+    for by_design in [
+        Statistic::PositivePredictiveValue,
+        Statistic::NegativePredictiveValue,
+    ] {
+        let found = find(&measured, "b", by_design);
+        assert_eq!((found.value, found.interval), (None, None));
+    }
     assert_eq!(measured.panels.len(), 1);
     assert_eq!(measured.panels[0].groups.len(), 1, "b has but one class");
+}
+
+/// A draw has chance added to the chance of its sample, so that its calibration error is larger: all draws may lie above
+/// the value.
+#[test]
+fn a_calibration_error_lies_within_its_interval() {
+    let names: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+    // The share of positives in each bin is its score, but for a case or none.
+    let rows = names.iter().enumerate().map(|(n, name)| {
+        let bin = n % 10;
+        (
+            bin as f64 / 10.0 + 0.05,
+            n / 10 * 10 + 5 < bin * 6,
+            name.as_str(),
+        )
+    });
+    let sample = Sample::new(rows);
+    let found = figures("q", &CaseGroup::all(), &sample, &[]).into_iter();
+    let mut found = found.filter(|figure| figure.statistic == Statistic::CalibrationError);
+    let error = found.next().unwrap();
+    let (value, interval) = (error.value.unwrap(), error.interval.unwrap());
+    let draw = |weights: &[f64]| vec![expected_calibration_error(&sample, weights)];
+    let drawn = bootstrap::intervals(sample.owner(), sample.patients(), 1, draw);
+    assert!(value < drawn[0].unwrap().0, "{value} {drawn:?}");
+    assert_eq!((interval.low, interval.high), (0.0, value));
 }
 
 #[test]

@@ -50,9 +50,14 @@ impl Confusion {
         (self.true_negative, self.true_negative + self.false_negative)
     }
 
-    /// Sensitivity, specificity, positive and negative predictive value.
+    /// Sensitivity, specificity, positive and negative predictive value. Where all cases are of one class, a predictive
+    /// value is 0 or 1 whatever the scores are: it is undefined.
     pub fn rates(&self) -> [Option<f64>; 4] {
-        self.counts().map(|(part, whole)| ratio(part, whole))
+        let [sensitivity, specificity, ppv, npv] =
+            self.counts().map(|(part, whole)| ratio(part, whole));
+        let has_both_classes = sensitivity.and(specificity).is_some();
+        let [ppv, npv] = [ppv, npv].map(|value| value.filter(|_| has_both_classes));
+        [sensitivity, specificity, ppv, npv]
     }
 
     /// Positive and negative predictive value where `prevalence` of the cases are positive, by Bayes'
@@ -188,8 +193,11 @@ mod tests {
     fn a_rate_of_nothing_is_undefined() {
         let ill = each_its_own(&[0.9, 0.8], &[true, true]);
         let rates = Confusion::at(0.5, &ill, &ill.once()).rates();
-        assert_eq!(rates, [Some(1.0), None, Some(1.0), None]);
+        assert_eq!(rates, [Some(1.0), None, None, None]);
         let nobody = Confusion::at(0.95, &ill, &ill.once()).rates();
-        assert_eq!(nobody, [Some(0.0), None, None, Some(0.0)]);
+        assert_eq!(nobody, [Some(0.0), None, None, None]);
+        let well = each_its_own(&[0.9, 0.1], &[false, false]);
+        let rates = Confusion::at(0.5, &well, &well.once()).rates();
+        assert_eq!(rates, [None, Some(0.5), None, None]);
     }
 }

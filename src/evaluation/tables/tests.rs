@@ -212,6 +212,37 @@ fn no_share_is_all_or_none_that_is_not() {
 }
 
 #[test]
+fn a_wide_number_moves_its_whole_column() {
+    let mut report = report();
+    report.figures.clear();
+    for (name, low) in [("all", -0.5), ("ward", -3.5)] {
+        let group = CaseGroup {
+            column: None,
+            value: name.to_owned(),
+        };
+        report.figures.extend(
+            [
+                (Statistic::MeanAbsoluteError, 1.0),
+                (Statistic::LowerLimitOfAgreement, low),
+                (Statistic::UpperLimitOfAgreement, 3.25),
+            ]
+            .map(|(statistic, value)| figure(group.clone(), statistic, Some(value))),
+        );
+    }
+    let text = terminal(&report);
+    let rows = text.split_once("lower limit").unwrap().1;
+    let heading = text.lines().find(|line| line.contains("lower limit"));
+    let at = heading.unwrap().find("upper limit");
+    let found: Vec<_> = rows
+        .lines()
+        .skip(1)
+        .take(2)
+        .map(|l| l.find("3.25"))
+        .collect();
+    assert_eq!(found, [at, at], "{text}");
+}
+
+#[test]
 fn text_is_cut_to_its_width() {
     assert_eq!(padded("ab", 5), "ab   ");
     assert_eq!(padded("abcdef", 5), "abc… ");

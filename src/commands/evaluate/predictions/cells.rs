@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::commands::shared::shard::part::{JSON_MARK, MARK};
+use crate::domain::columns::separator_line;
 use crate::export::{Cells, ReadError, TableFormat, is_label, read_array, read_cells, read_table};
 
 /// The columns of a table, and its rows with a value for each. The format is recognised by the content,
@@ -13,6 +14,7 @@ use crate::export::{Cells, ReadError, TableFormat, is_label, read_array, read_ce
 /// Why it is no table, in a few words.
 pub fn cells(bytes: &[u8]) -> Result<Cells, String> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let bytes = separator_line(bytes).map_or(bytes, |(_, table)| table);
     let format = TableFormat::sniffed(bytes);
     if is_part(bytes) {
         return Err("one part of a run of several; cxr merge makes the table of all".to_owned());

@@ -371,3 +371,39 @@ fn patients_come_from_the_table_where_the_manifest_has_none() {
     assert_eq!(patients(manifest(false)), (told, 1));
     assert_eq!(patients(manifest(true)), (vec![String::new(); 3], 3));
 }
+
+#[test]
+fn a_severity_is_read_as_the_scores_are_and_no_other_cell_is_dropped() {
+    let read = |extent: &str| {
+        let text = format!(
+            "sep=;\npath;status;Pneumonia;geographic_extent;opacity\na.png;ok;0,25;{extent};1\nb.png;refused;;-;-\n"
+        );
+        let table = PredictionTable::parse(Path::new("t.csv"), text.as_bytes());
+        table
+            .map(|table| table.rows[0].outcome.clone())
+            .map_err(|error| error.to_string())
+    };
+    for (cell, geographic_extent) in [
+        ("2,7", Some(2.7)),
+        ("2.7", Some(2.7)),
+        ("3", Some(3.0)),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+    ] {
+        let expected = CaseOutcome::Scored {
+            labels: vec![Some(0.25)],
+            geographic_extent,
+            opacity: Some(1.0),
+        };
+        assert_eq!(read(cell), Ok(expected), "{cell}");
+    }
+    for cell in ["8,1", "-1", "much"] {
+        assert_eq!(
+            read(cell).unwrap_err(),
+            format!(
+                "t.csv: the row of a.png: {cell:?} in column geographic_extent is no number from 0 to 8"
+            )
+        );
+    }
+}
