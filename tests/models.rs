@@ -347,6 +347,7 @@ fn pull_refuses_what_names_no_model() {
         ("hf:someone", "hf:OWNER/NAME"),
         ("hf:../vit", "hf:OWNER/NAME"),
         ("hf:someone/_vit", "give one with --name"),
+        ("hf:someone/cxr-lite0", "the bundled model"),
     ] {
         let refused = home.fails(&["models", "pull", model], 2);
         assert!(refused.contains(words), "{refused}");

@@ -74,7 +74,7 @@ pub use polarity::is_negative;
 pub use readable::{ReadableFormats, readable_formats, readable_syntax_uids};
 pub use render::{Viewport, developed, render};
 pub use screen_picture::{ScreenView, screen_picture};
-pub use show::{histogram, seen, show, window};
+pub use show::{histogram, seen, show, table_range, window};
 pub use sniff::{Sighting, image_ending, is_beside_images, is_dicom, looks_like_image, sight};
 pub use still::StillPicture;
 pub use unread::UnreadFormat;
