@@ -1,7 +1,7 @@
 //! Files that only one process at a time may have.
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::ops::{Deref, DerefMut};
 
 /// A file that is locked for its holder until this is dropped.
@@ -19,6 +19,18 @@ impl LockedFile {
     pub fn take(file: File) -> Result<Self, TryLockError> {
         match file.try_lock() {
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+            taken => taken?,
+        }
+        Ok(LockedFile(file))
+    }
+
+    /// Takes the file, and waits for one who has it. On a file system without locks everybody may have it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn wait_for(file: File) -> io::Result<Self> {
+        match file.lock() {
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
             taken => taken?,
         }
         Ok(LockedFile(file))
@@ -71,5 +83,8 @@ mod tests {
         assert!(LockedFile::take(again()).is_err());
         drop(shared);
         assert!(LockedFile::take(again()).is_ok());
+        let waited = LockedFile::wait_for(again()).unwrap();
+        assert!(LockedFile::take(again()).is_err());
+        drop(waited);
     }
 }

@@ -1,11 +1,12 @@
 //! A folder of imported models, each as `SHA256.safetensors` with its card, `SHA256.toml`, beside it.
 //!
 //! There is no index that could become stale: the name of a model is the one on its card. The card is
-//! written last and removed first, so that a model is there whole or not at all.
+//! written last and removed first, so that a model is there whole or not at all. One process at a time changes the folder,
+//! so that no two models get one name.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -15,9 +16,14 @@ use crate::domain::ModelCard;
 use crate::domain::hex::hex;
 use crate::domain::text::clean;
 use crate::inference::{Compute, InferenceError, ModelFiles};
+use crate::locked_file::LockedFile;
 
 /// Only the owner may look into the folder.
 const FOLDER_MODE: u32 = 0o700;
+/// The file that a process has while it changes the folder.
+const LOCK: &str = ".lock";
+/// Only the owner may have it.
+const LOCK_MODE: u32 = 0o600;
 /// The number of characters that a name may have.
 const LONGEST_NAME: usize = 64;
 
@@ -34,6 +40,15 @@ pub enum ModelLibraryError {
         "a model called {0} already exists; use --name to give another name, or --force to replace it"
     )]
     Taken(String),
+    #[error(
+        "{0} is the name of the bundled model, which an imported one would never be used for; use --name to give another name"
+    )]
+    Bundled(String),
+    #[error(
+        "several models in the store are called {name}; give --model the path of one: {paths}; or `cxr models remove {name}` \
+         removes them all"
+    )]
+    Several { name: String, paths: String },
     #[error("these weights are already in the store, as {0}; use --force to replace it")]
     Known(String),
     #[error("no model in the store is called {0}; `cxr models list` names them")]
@@ -98,13 +113,30 @@ impl ModelLibrary {
     /// The safetensors file of the model of that name.
     ///
     /// # Errors
-    /// If the folder cannot be read.
+    /// If the folder cannot be read, or several models have the name.
     pub fn find(&self, name: &str) -> Result<Option<PathBuf>, ModelLibraryError> {
-        let found = self
-            .models()?
-            .into_iter()
-            .find(|model| model.is_called(name));
-        Ok(found.map(|model| model.path))
+        let mut found = self.called(name)?;
+        if found.len() > 1 {
+            // One that is being replaced is there beside the new one for a moment. A folder that cannot be written to
+            // cannot be locked either, and there nothing is being replaced.
+            let _lock = self.lock().ok();
+            found = self.called(name)?;
+        }
+        if found.len() > 1 {
+            let paths: Vec<_> = found.iter().map(|path| path.to_string_lossy()).collect();
+            return Err(ModelLibraryError::Several {
+                name: clean(name),
+                paths: clean(&paths.join(", ")),
+            });
+        }
+        Ok(found.pop())
+    }
+
+    /// The safetensors files of all models of that name.
+    fn called(&self, name: &str) -> Result<Vec<PathBuf>, ModelLibraryError> {
+        let models = self.models()?.into_iter();
+        let called = models.filter(|model| model.is_called(name));
+        Ok(called.map(|model| model.path).collect())
     }
 
     /// Adds a model, whose card and weights must belong together. With `replace` it replaces a model of
@@ -122,8 +154,10 @@ impl ModelLibrary {
     ) -> Result<ModelCard, ModelLibraryError> {
         ModelFiles::check_sizes(card.len() as u64, weights.len() as u64)?;
         let parsed = ModelFiles::parse_card(card)?;
-        check_name(&parsed.name)?;
+        check_new_name(&parsed.name)?;
         let digest = digest(weights);
+        self.make()?;
+        let _lock = self.lock()?;
         let others: Vec<InstalledModel> = self
             .models()?
             .into_iter()
@@ -136,11 +170,14 @@ impl ModelLibrary {
                 ModelLibraryError::Known(other.name())
             });
         }
-        self.make()?;
         let path = self.folder.join(format!("{digest}.safetensors"));
+        let is_new = path.symlink_metadata().is_err();
         self.write(&path, weights)?;
         if let Err(error) = self.write(&path.with_extension("toml"), card.as_bytes()) {
-            let _ = fs::remove_file(&path);
+            // Weights that were there before have a card of before.
+            if is_new {
+                let _ = fs::remove_file(&path);
+            }
             return Err(error);
         }
         for other in others.iter().filter(|other| other.path != path) {
@@ -149,13 +186,32 @@ impl ModelLibrary {
         Ok(parsed)
     }
 
-    /// Removes the model of that name.
+    /// Removes the model of that name; several, if they have it.
     ///
     /// # Errors
     /// If there is no such model, or its files cannot be removed.
     pub fn remove(&self, name: &str) -> Result<(), ModelLibraryError> {
-        let path = self.find(name)?;
-        remove(&path.ok_or_else(|| ModelLibraryError::Unknown(clean(name)))?)
+        let there = || match self.called(name)? {
+            none if none.is_empty() => Err(ModelLibraryError::Unknown(clean(name))),
+            found => Ok(found),
+        };
+        // Where there is none, there may be no folder to lock.
+        there()?;
+        let _lock = self.lock()?;
+        there()?.iter().try_for_each(|path| remove(path))
+    }
+
+    /// Waits until no other process changes the folder, which is there. None does while the result is held.
+    fn lock(&self) -> Result<LockedFile, ModelLibraryError> {
+        let path = self.folder.join(LOCK);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(LOCK_MODE)
+            .open(&path);
+        let locked = file.and_then(LockedFile::wait_for);
+        locked.map_err(|error| fault(&path, &error))
     }
 
     /// Makes the folder, readable by its owner only.
@@ -236,6 +292,19 @@ pub fn check_name(name: &str) -> Result<(), ModelLibraryError> {
     } else {
         Err(ModelLibraryError::Name(clean(name)))
     }
+}
+
+/// Checks the name of a model that is to be added: one that [`check_name`] takes, and not that of the bundled model, which
+/// is always the one of its name.
+///
+/// # Errors
+/// [`ModelLibraryError::Name`] or [`ModelLibraryError::Bundled`], if it is not.
+pub fn check_new_name(name: &str) -> Result<(), ModelLibraryError> {
+    check_name(name)?;
+    if ModelFiles::bundled().card()?.name == name {
+        return Err(ModelLibraryError::Bundled(clean(name)));
+    }
+    Ok(())
 }
 
 fn is_digest(text: &str) -> bool {

@@ -266,6 +266,44 @@ fn dciodvfy_finds_no_error_in_the_state_of_a_film_with_a_table() {
     }
 }
 
+/// cxr holds such films in numbers from 0 to 1. What leads from these to the values of the window is not for others.
+#[test]
+fn the_state_of_a_film_of_32_bits_begins_with_its_stored_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = phantom(512, 512, 16).into_iter().flat_map(|value| {
+        let stored = 2_000_000_000 + u32::from(value);
+        [stored as u16, (stored >> 16) as u16]
+    });
+    let film = |slope: &str| {
+        Dicom::radiograph(512, 512, 16)
+            .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3")
+            .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.1")
+            .number(tags::BITS_ALLOCATED, 32)
+            .number(tags::BITS_STORED, 32)
+            .number(tags::HIGH_BIT, 31)
+            .text(tags::RESCALE_SLOPE, VR::DS, slope)
+            .text(tags::RESCALE_INTERCEPT, VR::DS, "-5")
+            .words(&words.clone().collect::<Vec<_>>())
+    };
+    for slope in ["1", "0.5"] {
+        let path = folder.path().join(format!("{slope}.dcm"));
+        fs::write(&path, film(slope).file(EXPLICIT)).unwrap();
+        let out = format!("out{slope}");
+        let arguments = ["sc", path.to_str().unwrap(), "-o", &out, WITH_PATIENT];
+        let output = dicom(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+        let states = objects(&folder.path().join(&out), "gsps-");
+        let state = open_file(&states[0]).unwrap();
+        assert_eq!(value(&state, tags::RESCALE_SLOPE), slope);
+        assert_eq!(value(&state, tags::RESCALE_INTERCEPT), "-5");
+        let voi = &items(&state, tags::SOFTCOPY_VOILUT_SEQUENCE)[0];
+        let centre: f64 = value(voi, tags::WINDOW_CENTER).parse().unwrap();
+        let factor: f64 = slope.parse().unwrap();
+        let within = 2e9 * factor - 5.0..=(2e9 + 65_535.0) * factor - 5.0;
+        assert!(within.contains(&centre), "{centre}");
+    }
+}
+
 /// The items of a sequence; none where it is not there.
 fn items(object: &InMemDicomObject, tag: Tag) -> Vec<InMemDicomObject> {
     let sequence = object.get(tag).and_then(|element| element.items());

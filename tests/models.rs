@@ -190,6 +190,26 @@ fn a_model_of_cxrs_comes_with_its_card_under_any_name() {
         home.succeeds(&["models", "show"]),
         "the bundled model has a name too"
     );
+    let taken = [
+        "models",
+        "import",
+        "mine.safetensors",
+        "--name",
+        "cxr-lite0",
+    ];
+    let refused = home.fails(&taken, 2);
+    assert!(refused.contains("the bundled model"), "{refused}");
+    // A library of before may have one under this name.
+    let card = home.files().into_iter();
+    let card = card.into_iter().find(|f| f.extension().unwrap() == "toml");
+    let card = card.unwrap();
+    let text = fs::read_to_string(&card).unwrap();
+    let hidden = text.replacen("name = \"mine\"", "name = \"cxr-lite0\"", 1);
+    fs::write(&card, hidden).unwrap();
+    let listed = home.succeeds(&["models", "list"]);
+    let hidden = listed.lines().nth(1).unwrap();
+    assert!(hidden.contains("store, never used"), "{listed}");
+    fs::write(&card, text).unwrap();
 
     let weights = home
         .files()
@@ -327,6 +347,7 @@ fn pull_refuses_what_names_no_model() {
         ("hf:someone", "hf:OWNER/NAME"),
         ("hf:../vit", "hf:OWNER/NAME"),
         ("hf:someone/_vit", "give one with --name"),
+        ("hf:someone/cxr-lite0", "the bundled model"),
     ] {
         let refused = home.fails(&["models", "pull", model], 2);
         assert!(refused.contains(words), "{refused}");

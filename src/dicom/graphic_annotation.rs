@@ -138,6 +138,7 @@ mod tests {
             series: uid(2),
             class: uid(3),
             instance: uid(4),
+            has_frames: false,
         };
         let mut object = InMemDicomObject::new_empty();
         annotate(&mut object, &film, marks, with_labels);

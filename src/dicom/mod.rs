@@ -34,7 +34,7 @@ pub use film_groups::{FilmOutcome, FilmResult, ReaderWord};
 pub use object_maker::{ModelDevice, Moment, ObjectMaker, SeriesPlace};
 pub use patient_policy::PatientPolicy;
 pub use presentation_state::PresentedFilm;
-pub use presented_values::PresentedVoi;
+pub use presented_values::{PresentedVoi, stated_transform};
 pub use pseudonym::{FilmOwner, LEAST_KEY_BYTES, PseudonymKey};
 pub use secondary_capture::{Capture, has_burned_in_text};
 pub use uid::{NewUids, UidRoot};

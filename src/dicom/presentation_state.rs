@@ -6,7 +6,7 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 
 use super::data_set::{Fill, LONGEST_LO, decimal, item, short};
-use super::evidence;
+use super::evidence::presented_series;
 use super::graphic_annotation::annotate;
 use super::object_maker::{ObjectKind, ObjectMaker, PROGRAM, SeriesPlace, body_part};
 use super::presented_values::{self, PresentedVoi};
@@ -73,10 +73,7 @@ impl ObjectMaker {
         object.text(tags::CONTENT_CREATOR_NAME, VR::PN, &creator);
         object.text(tags::PRESENTATION_CREATION_DATE, VR::DA, &self.moment.date);
         object.text(tags::PRESENTATION_CREATION_TIME, VR::TM, &self.moment.time);
-        object.items(
-            tags::REFERENCED_SERIES_SEQUENCE,
-            evidence::series(&[&film], tags::REFERENCED_IMAGE_SEQUENCE),
-        );
+        object.items(tags::REFERENCED_SERIES_SEQUENCE, presented_series(&film));
         object.items(
             tags::DISPLAYED_AREA_SELECTION_SEQUENCE,
             vec![displayed_area(header, shown)],

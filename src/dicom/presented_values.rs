@@ -5,7 +5,10 @@
 //! stretched if what follows is stretched too; the entries of a VOI LUT are parts of the range of greys. So every stored
 //! value has the same grey as before.
 
-use crate::domain::{Lut, PixelTransform, Rescale, VoiFunction, WindowLevel};
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+
+use crate::domain::{Lut, PixelTransform, Rescale, SourceHeader, VoiFunction, WindowLevel};
 
 /// The bits of the entries of tables.
 const BITS: u8 = 16;
@@ -17,6 +20,36 @@ pub enum PresentedVoi {
     Window(WindowLevel),
     /// A table.
     Table(Lut),
+}
+
+impl PresentedVoi {
+    /// Centre and width; for a table, those of its inputs, as the screen has them.
+    pub fn centre_width(&self) -> (f64, f64) {
+        match self {
+            PresentedVoi::Window(window) => (window.centre, window.width),
+            PresentedVoi::Table(lut) => lut.centre_width(),
+        }
+    }
+}
+
+/// From stored values to those of the window, as a header states it. It is the way of films whose samples cxr holds in
+/// floating point: these may be scaled, and then the transform of the radiograph begins with them. A table has inputs of 16
+/// bits, which such films do not have. `None` for numbers that are not written as DICOM has them: what was made of them is
+/// not known here.
+pub fn stated_transform(header: &SourceHeader) -> Option<PixelTransform> {
+    let stated = |tag: Tag, without: f64| match header.text(tag.0, tag.1) {
+        None => Some(without),
+        Some(text) => {
+            let number = text.trim().parse::<f64>().ok();
+            number.filter(|number| number.is_finite())
+        }
+    };
+    let slope = stated(tags::RESCALE_SLOPE, 1.0)?;
+    Some(PixelTransform::Linear(Rescale {
+        // As the screen takes a slope of 0, under which all values would be one.
+        slope: if slope == 0.0 { 1.0 } else { slope },
+        intercept: stated(tags::RESCALE_INTERCEPT, 0.0)?,
+    }))
 }
 
 /// The same greys, with a modality transform that a presentation state may have.
@@ -112,6 +145,7 @@ fn looked_up(lut: &Lut, value: u16) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{ContentId, HeaderText};
 
     fn lut(first_input: i32, entries: Vec<u16>, bits: u8) -> Lut {
         Lut {
@@ -209,5 +243,32 @@ mod tests {
         let odd = PresentedVoi::Table(lut(0, vec![u16::MAX], 8));
         let (_, voi) = allowed(&line, &odd);
         assert_eq!(voi, PresentedVoi::Table(lut(0, vec![u16::MAX], 16)));
+    }
+
+    #[test]
+    fn a_stated_transform_is_that_of_the_stored_values_or_none() {
+        let stated = |slope: &str, intercept: &str| {
+            let text = |(tag, value): (Tag, &str)| HeaderText {
+                group: tag.0,
+                element: tag.1,
+                value: value.to_owned(),
+            };
+            let texts = [
+                (tags::RESCALE_INTERCEPT, intercept),
+                (tags::RESCALE_SLOPE, slope),
+            ];
+            let texts = texts.into_iter().filter(|(_, value)| !value.is_empty());
+            stated_transform(&SourceHeader {
+                content: ContentId::default(),
+                texts: texts.map(text).collect(),
+            })
+        };
+        let line = |slope, intercept| Some(PixelTransform::Linear(Rescale { slope, intercept }));
+        assert_eq!(stated("", ""), line(1.0, 0.0));
+        assert_eq!(stated("0.5 ", " -1e3"), line(0.5, -1000.0));
+        assert_eq!(stated("0", "7"), line(1.0, 7.0));
+        for (slope, intercept) in [("0,5", "0"), ("1\\2", "0"), ("1", "x"), ("inf", "0")] {
+            assert_eq!(stated(slope, intercept), None, "{slope} {intercept}");
+        }
     }
 }

@@ -145,6 +145,11 @@ fn pseudonyms(keeps_uids: bool) -> PatientPolicy {
 
 /// An object of every kind.
 fn all_kinds(policy: &PatientPolicy) -> Vec<MadeObject> {
+    all_kinds_of(&header(), policy)
+}
+
+/// The same of a film with this header.
+fn all_kinds_of(header: &SourceHeader, policy: &PatientPolicy) -> Vec<MadeObject> {
     let maker = maker(policy.clone());
     let place = maker.new_series().unwrap();
     let capture = Capture {
@@ -157,12 +162,16 @@ fn all_kinds(policy: &PatientPolicy) -> Vec<MadeObject> {
         legend: None,
         lines: vec!["a line".to_owned()],
     };
-    let (header, shown) = (header(), shown(None));
+    let shown = shown(None);
+    let film = FilmResult {
+        header: header.clone(),
+        ..answered()
+    };
     vec![
-        maker.measurement_report(&[answered()], None).unwrap(),
-        maker.secondary_capture(&header, &capture, &place).unwrap(),
-        maker.presentation_state(&header, &shown, &place).unwrap(),
-        maker.key_objects(&[&header], "ann").unwrap(),
+        maker.measurement_report(&[film], None).unwrap(),
+        maker.secondary_capture(header, &capture, &place).unwrap(),
+        maker.presentation_state(header, &shown, &place).unwrap(),
+        maker.key_objects(&[header], "ann").unwrap(),
     ]
 }
 
@@ -207,6 +216,58 @@ fn text(object: &InMemDicomObject, tag: Tag) -> String {
 fn has(object: &MadeObject, text: &str) -> bool {
     let mut windows = object.bytes.windows(text.len());
     windows.any(|window| window == text.as_bytes())
+}
+
+/// How often the film is referred to below each sequence of an object, and the frames that are named there.
+fn references(object: &InMemDicomObject, found: &mut Vec<(Tag, String)>) {
+    for element in object.iter() {
+        for item in element.items().unwrap_or_default() {
+            let instance = item.get(tags::REFERENCED_SOP_INSTANCE_UID);
+            if instance.is_some_and(|uid| uid.to_str().unwrap().starts_with(INSTANCE)) {
+                let frame = item.get(tags::REFERENCED_FRAME_NUMBER);
+                let frame = frame.map(|_| text(item, tags::REFERENCED_FRAME_NUMBER));
+                found.push((element.header().tag, frame.unwrap_or_default()));
+            }
+            // The evidence names whole objects.
+            if element.header().tag != tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE {
+                references(item, found);
+            } else {
+                let mut whole = Vec::new();
+                references(item, &mut whole);
+                assert!(whole.iter().all(|(_, frame)| frame.is_empty()), "{whole:?}");
+                assert_eq!(whole.len(), 1);
+            }
+        }
+    }
+}
+
+/// cxr looks at the first frame only, and what it says of it must not stand beside the others.
+#[test]
+fn of_a_film_with_several_frames_the_first_is_referred_to() {
+    for (stated, frame) in [("2", "1"), ("1", ""), ("", ""), ("x", "")] {
+        let mut header = header();
+        header.texts.push(HeaderText {
+            group: tags::NUMBER_OF_FRAMES.0,
+            element: tags::NUMBER_OF_FRAMES.1,
+            value: stated.to_owned(),
+        });
+        let kinds = all_kinds_of(&header, &PatientPolicy::Copied);
+        let expected = [
+            &[tags::REFERENCED_SOP_SEQUENCE][..],
+            &[tags::SOURCE_IMAGE_SEQUENCE],
+            &[tags::REFERENCED_IMAGE_SEQUENCE],
+            &[tags::REFERENCED_SOP_SEQUENCE],
+        ];
+        for (object, expected) in kinds.iter().zip(expected) {
+            let mut found = Vec::new();
+            references(&read(object), &mut found);
+            assert!(!found.is_empty());
+            for (tag, named) in found {
+                assert!(expected.contains(&tag), "{tag}");
+                assert_eq!(named, frame, "{stated} {tag}");
+            }
+        }
+    }
 }
 
 /// The corners of the displayed area (PS3.3 C.10.4): column and row of the first and of the last pixel.

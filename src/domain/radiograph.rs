@@ -143,6 +143,14 @@ pub struct Lut {
     pub explanation: Option<String>,
 }
 
+impl Lut {
+    /// Centre and width of the inputs between its first entry and its last.
+    pub fn centre_width(&self) -> (f64, f64) {
+        let width = self.entries.len() as f64;
+        (f64::from(self.first_input) + width / 2.0, width)
+    }
+}
+
 /// From stored values to the manufacturer-independent ones (PS3.3 C.11.1): a line or a table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PixelTransform {

@@ -82,10 +82,7 @@ impl VoiLut {
     pub fn centre_width(&self) -> (f64, f64) {
         match &self.function {
             Function::Window(window) => (window.centre, window.width),
-            Function::Table(lut) => {
-                let width = lut.entries.len() as f64;
-                (f64::from(lut.first_input) + width / 2.0, width)
-            }
+            Function::Table(lut) => lut.centre_width(),
         }
     }
 

@@ -4,7 +4,8 @@ use super::display::{VoiLut, sampled_values};
 use super::render::{Viewport, render};
 use super::values::step;
 use crate::domain::{
-    Canvas, Histogram, Preset, PreviewImage, Radiograph, View, VoiFunction, Window, WindowLevel,
+    Canvas, Histogram, Lut, Preset, PreviewImage, Radiograph, View, VoiFunction, Window,
+    WindowLevel,
 };
 
 /// The steps of a histogram: more than any pane has columns.
@@ -34,6 +35,11 @@ pub fn show(r: &Radiograph, view: &View, canvas: Canvas) -> (PreviewImage, (f64,
 /// The window in which [`show`] shows a radiograph: centre and width, in units after the modality transform.
 pub fn window(r: &Radiograph, view: &View) -> (f64, f64) {
     voi(r, view).centre_width()
+}
+
+/// The range of the table through which a radiograph is first shown, as [`window`] gives it; `None` if there is a window.
+pub fn table_range(r: &Radiograph) -> Option<(f64, f64)> {
+    VoiLut::of(r).table().map(Lut::centre_width)
 }
 
 fn voi(r: &Radiograph, view: &View) -> VoiLut {

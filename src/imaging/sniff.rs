@@ -41,6 +41,11 @@ pub(super) fn kind(head: &[u8]) -> Result<FileKind, ImageFault> {
     }))
 }
 
+/// Whether a file that starts with `head` is read as DICOM.
+pub fn is_dicom(head: &[u8]) -> bool {
+    kind(head) == Ok(FileKind::Dicom)
+}
+
 fn raster_format(head: &[u8]) -> Option<RasterFormat> {
     let format = match head {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => RasterFormat::Png,

@@ -1,7 +1,7 @@
 //! A radiograph as a picture of its own: for a report page or the file of a heat map.
 
 use super::heat_map::{legend, overlay};
-use super::show::{seen, show};
+use super::show::{seen, show, table_range};
 use crate::domain::{
     Canvas, DEFAULT_OPACITY, HeatMap, HeatMapLayer, HeatMapLegend, PreviewImage, Radiograph, View,
 };
@@ -12,8 +12,8 @@ pub struct StillPicture {
     pub plain: PreviewImage,
     /// The same under its heat map, with the legend; `None` without a map.
     pub mapped: Option<(PreviewImage, HeatMapLegend)>,
-    /// Window centre and width, in units after the modality transform.
-    pub window: (f64, f64),
+    /// Window centre and width, in units after the modality transform; `None` if it is shown through a table of the file.
+    pub window: Option<(f64, f64)>,
 }
 
 impl StillPicture {
@@ -42,7 +42,7 @@ impl StillPicture {
         StillPicture {
             plain,
             mapped,
-            window,
+            window: table_range(radiograph).is_none().then_some(window),
         }
     }
 }

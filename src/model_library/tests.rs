@@ -1,4 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Barrier;
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -34,10 +36,20 @@ fn names(library: &ModelLibrary) -> Vec<String> {
     models.iter().map(InstalledModel::name).collect()
 }
 
-/// The files of the folder, also those that are left of an interrupted write.
+/// The files of the folder, also those that are left of an interrupted write, but for the lock.
 fn files(library: &ModelLibrary) -> Vec<PathBuf> {
     let entries = fs::read_dir(library.folder()).into_iter().flatten();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let files = entries.map(|entry| entry.unwrap().path());
+    files.filter(|file| !file.ends_with(LOCK)).collect()
+}
+
+/// The same model in another version, with weights of their own digest.
+fn version(model: &ModelFiles, version: &str) -> ModelFiles {
+    let card = ModelCard {
+        version: version.to_owned(),
+        ..model.card().unwrap()
+    };
+    model.adapted(card, &[], &[]).unwrap()
 }
 
 #[test]
@@ -65,6 +77,7 @@ fn only_the_owner_may_read_the_models() {
     add(&library, &model("ours"), false).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(library.folder()), FOLDER_MODE);
+    assert_eq!(mode(&library.folder().join(LOCK)), LOCK_MODE);
     for file in files(&library) {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
@@ -76,11 +89,7 @@ fn a_name_or_weights_that_are_there_are_replaced_only_if_asked() {
     let first = model("ours");
     add(&library, &first, false).unwrap();
 
-    let card = ModelCard {
-        version: "2".to_owned(),
-        ..first.card().unwrap()
-    };
-    let newer = first.adapted(card, &[], &[]).unwrap();
+    let newer = version(&first, "2");
     let taken = add(&library, &newer, false).unwrap_err();
     assert!(
         matches!(&taken, ModelLibraryError::Taken(name) if name == "ours"),
@@ -210,4 +219,73 @@ fn a_model_that_could_not_be_read_again_is_not_added() {
     let error = ModelFiles::check_sizes(1, (2 << 30) + 1).unwrap_err();
     assert_eq!(error.to_string(), "model weights: larger than 2048 MiB");
     assert!(ModelFiles::check_sizes(1 << 20, 2 << 30).is_ok());
+}
+
+#[test]
+fn of_models_that_come_at_once_only_one_gets_the_name() {
+    let (_home, library) = library();
+    let first = model("ours");
+    let versions: Vec<_> = (0..6).map(|v| version(&first, &v.to_string())).collect();
+    let start = Barrier::new(versions.len());
+    let added: Vec<_> = thread::scope(|scope| {
+        let one = |model| {
+            let (start, library) = (&start, &library);
+            scope.spawn(move || {
+                start.wait();
+                add(library, model, false)
+            })
+        };
+        let threads: Vec<_> = versions.iter().map(one).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.collect()
+    });
+    let is_taken = |added: &&Result<_, _>| matches!(added, Err(ModelLibraryError::Taken(_)));
+    assert_eq!(added.iter().filter(is_taken).count(), versions.len() - 1);
+    assert_eq!(names(&library), ["ours"]);
+    assert_eq!(files(&library).len(), 2);
+}
+
+/// A library of before may have a name twice.
+#[test]
+fn a_name_that_two_models_have_finds_neither_and_removes_both() {
+    let (_home, library) = library();
+    let (ours, theirs) = (model("ours"), model("theirs"));
+    add(&library, &ours, false).unwrap();
+    add(&library, &theirs, false).unwrap();
+    let path = library.find("theirs").unwrap().unwrap();
+    let card = theirs.card_text().replace("\"theirs\"", "\"ours\"");
+    fs::write(path.with_extension("toml"), card).unwrap();
+    let error = library.find("ours").unwrap_err().to_string();
+    assert!(error.contains(path.to_str().unwrap()), "{error}");
+    library.remove("ours").unwrap();
+    assert!(files(&library).is_empty());
+}
+
+#[test]
+fn no_model_is_added_under_the_name_of_the_bundled_one() {
+    let (_home, library) = library();
+    let name = ModelFiles::bundled().card().unwrap().name;
+    check_name(&name).unwrap();
+    let error = add(&library, &model(&name), true).unwrap_err();
+    assert!(matches!(error, ModelLibraryError::Bundled(_)), "{error}");
+    assert!(error.to_string().contains("--name"), "{error}");
+    assert!(files(&library).is_empty());
+}
+
+#[test]
+fn weights_stay_where_a_new_card_for_them_cannot_be_written() {
+    let (_home, library) = library();
+    let model = model("ours");
+    add(&library, &model, false).unwrap();
+    let path = library.find("ours").unwrap().unwrap();
+    // No file can be moved over a folder.
+    let card = path.with_extension("toml");
+    fs::remove_file(&card).unwrap();
+    fs::create_dir(&card).unwrap();
+    assert!(add(&library, &model, true).is_err());
+    assert!(path.exists());
+    // New ones do not stay.
+    fs::remove_file(&path).unwrap();
+    assert!(add(&library, &model, true).is_err());
+    assert!(!path.exists());
 }

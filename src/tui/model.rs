@@ -37,7 +37,7 @@ use super::model_choice::ModelChoice;
 use super::worklist::{FilterPosition, Worklist};
 use crate::domain::{
     Canvas, ContentId, DEFAULT_OPACITY, HeatMapChoice, HeatMapLayer, InputCheck, LungFields,
-    MarkLayer, ModelCard, Opinion, Prediction, Prevalences, View,
+    MarkLayer, ModelCard, Opinion, Prediction, Prevalences, View, Window,
 };
 use crate::worker::{Facts, Generation, Shown};
 
@@ -436,6 +436,15 @@ impl Model {
     pub fn one_to_one(&self) -> Option<f64> {
         let (facts, canvas) = (self.viewer.facts.as_ref()?, self.viewer.canvas?);
         View::one_to_one(canvas, facts.shape())
+    }
+
+    /// Whether the picture is shown through the table of its file: the numbers of its window are only the table's range.
+    pub fn shows_table(&self) -> bool {
+        let viewer = &self.viewer;
+        let (Some(facts), Some(shown)) = (&viewer.facts, &viewer.shown) else {
+            return false;
+        };
+        viewer.view.window == Window::File && facts.table_range == Some(shown.window)
     }
 
     /// Whether the histogram stands in place of the findings: while the window is being set.

@@ -28,6 +28,8 @@ pub struct Facts {
     pub step: f64,
     /// The window in which it is shown first: centre and width, in units after the modality transform.
     pub window: (f64, f64),
+    /// The range of the table that its own window is; see [`imaging::table_range`].
+    pub table_range: Option<(f64, f64)>,
     /// Frames in the file.
     pub frames: u32,
     /// Name of the file's format.
@@ -55,6 +57,7 @@ impl Facts {
             bits_stored: radiograph.bits_stored,
             step: imaging::step(radiograph),
             window: imaging::window(radiograph, view),
+            table_range: imaging::table_range(radiograph),
             frames: radiograph.frames,
             format: radiograph.format.clone(),
             view: radiograph.view,

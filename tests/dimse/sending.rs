@@ -114,6 +114,32 @@ fn what_is_sent_arrives_byte_for_byte_and_once() {
     assert!(!errors.contains("Secret"), "{errors}");
 }
 
+/// `cxr predict` reads them.
+#[test]
+fn films_that_cannot_be_sent_as_they_are_are_named_with_exit_status_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = film("1.2.3.1", 32).file(imaging_files::EXPLICIT);
+    let bare = film("1.2.3.2", 32).file(imaging_files::IMPLICIT);
+    let start = data_set_start(&bare);
+    for (name, bytes) in [
+        ("whole.dcm", &whole[..]),
+        ("bare.dcm", &bare[start..]),
+        ("no-preamble.dcm", &whole[128..]),
+        ("notes.dcm", b"a text"),
+    ] {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let listening = Listening::start(&[]);
+    let address = format!("dicom://127.0.0.1:{}/CXR", listening.port);
+    let said = Sender::new().ends(1, &[], &address, &[folder.path()]);
+    let counts = "1 sent, 2 refused or unreadable, 1 no DICOM files";
+    assert!(said.contains(counts), "{said}");
+    for name in ["bare.dcm", "no-preamble.dcm"] {
+        let named = format!("{name}: it is no DICOM file with a preamble");
+        assert!(said.contains(&named), "{said}");
+    }
+}
+
 /// An archive, and one member of another: as they lie there, and each once.
 #[test]
 fn archives_and_their_members_are_sent_without_unpacking_them() {

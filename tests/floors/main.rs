@@ -29,7 +29,10 @@ const SEES: &[(&str, &[&str])] = &[
     ("inference", &["atomic_file", "domain", "imaging"]),
     // Files in, tensors out: which network they belong to is for others.
     ("checkpoint", &["domain"]),
-    ("model_library", &["atomic_file", "domain", "inference"]),
+    (
+        "model_library",
+        &["atomic_file", "domain", "inference", "locked_file"],
+    ),
     ("library", &["imaging", "sources"]),
     // Numbers in, numbers out: no image, no network, no screen.
     ("evaluation", &["domain"]),

@@ -21,10 +21,11 @@ impl Home {
         self.0.path().join("data/cxr/models")
     }
 
-    /// What is in the library, in order.
+    /// What is in the library, in order, but for the lock.
     pub fn files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.library()).into_iter().flatten();
-        let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        let files = entries.map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = files.filter(|file| !file.ends_with(".lock")).collect();
         files.sort();
         files
     }

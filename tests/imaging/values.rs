@@ -1,7 +1,7 @@
 //! What the screen shows and what the model gets: modality transforms, windows, padding and viewports.
 
 use cxr::domain::{PixelTransform, Radiograph, Rescale, Samples, VoiFunction, WindowLevel};
-use cxr::imaging::{Viewport, VoiLut, grey_values, render};
+use cxr::imaging::{StillPicture, Viewport, VoiLut, grey_values, render, table_range};
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 
@@ -70,6 +70,8 @@ fn the_modality_transform_is_a_rescale_or_a_table() {
     let r = read(&voi.file(EXPLICIT));
     assert_eq!(r.voi_luts[0].entries, [100, 50, 7]);
     assert_eq!(VoiLut::of(&r).centre_width(), (2.5, 3.0));
+    assert_eq!(table_range(&r), Some((2.5, 3.0)));
+    assert_eq!(StillPicture::new(&r, None, 2).window, None);
 }
 
 #[test]
@@ -90,6 +92,9 @@ fn windows_are_read_in_order_and_applied_as_the_standard_defines() {
     assert_eq!(r.windows[1].explanation.as_deref(), Some("HARD [2J"));
     let voi = VoiLut::of(&r);
     assert_eq!(voi.centre_width(), (2048.0, 4096.0));
+    assert_eq!(table_range(&r), None);
+    let still = StillPicture::new(&r, None, 2);
+    assert_eq!(still.window, Some((2048.0, 4096.0)));
     assert_eq!([0.0, 4095.0].map(|v| voi.apply(v)), [0, 255]);
     assert_eq!(
         [0.0, 4095.0].map(|v| voi.clone().with_invert(true).apply(v)),

@@ -74,11 +74,12 @@ impl User {
         stderr
     }
 
-    /// The files and folders of the library.
+    /// The files and folders of the library, but for the lock.
     fn library(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.home.path().join("data/cxr/models"));
         let entries = entries.into_iter().flatten();
-        entries.map(|entry| entry.unwrap().path()).collect()
+        let found = entries.map(|entry| entry.unwrap().path());
+        found.filter(|path| !path.ends_with(".lock")).collect()
     }
 }
 

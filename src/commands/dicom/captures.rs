@@ -13,10 +13,11 @@ use crate::cli::SecondaryCapture;
 use crate::commands::shared::{CommandContext, Usage, heat_map_label};
 use crate::dicom::{
     Capture, ObjectMaker, PresentedFilm, PresentedVoi, SeriesPlace, has_burned_in_text,
+    stated_transform,
 };
 use crate::domain::{
     Failure, HeatMapChoice, HeatMapLegend, HeatMapSubject, InputCheck, ModelCard, Prediction,
-    Radiograph, ShownPart, VoiFunction, WindowLevel,
+    Radiograph, Samples, ShownPart, VoiFunction, WindowLevel,
 };
 use crate::imaging::{StillPicture, VoiLut, content_id};
 use crate::inference::Classify;
@@ -27,10 +28,16 @@ const SIDE: usize = 1024;
 /// Digits of the digest of a reader's name in the name of a file.
 const READER_DIGITS: usize = 4;
 
+/// Why a film has no presentation state.
+const BAD_RESCALE: &str =
+    "its Rescale Slope or Intercept is not written as DICOM has it: no presentation state of it";
+
 /// What is seen of a film.
 struct SeenFilm {
     capture: Capture,
     shown: Option<PresentedFilm>,
+    /// Whether its samples are in floating point, and perhaps not the stored values.
+    is_float: bool,
     prediction: Prediction,
 }
 
@@ -68,6 +75,7 @@ pub fn run(arguments: &SecondaryCapture, context: &CommandContext) -> Result<Exi
                 legend,
             },
             shown: shown(radiograph),
+            is_float: matches!(radiograph.samples, Samples::GreyF32(_)),
             prediction,
         })
     };
@@ -116,9 +124,17 @@ fn captures(
                 capture(maker, &film, &seen.capture, &mut captures, &mut done);
                 let of_film = words.get(&film.header.content.to_string());
                 let readers = of_film.map_or(&[][..], Vec::as_slice);
-                if let Some(shown) = &seen.shown {
-                    present(maker, &film, shown, readers, &mut states, &mut done);
+                let Some(mut shown) = seen.shown else {
+                    continue;
+                };
+                if seen.is_float {
+                    let Some(stated) = stated_transform(&film.header) else {
+                        done.problem(&film.path, BAD_RESCALE);
+                        continue;
+                    };
+                    shown.transform = stated;
                 }
+                present(maker, &film, &shown, readers, &mut states, &mut done);
             }
         }
     }
@@ -197,9 +213,8 @@ fn viewed(word: &LastWord, first: &PresentedFilm) -> Option<PresentedFilm> {
     let centre = number("/window/centre")?;
     let width = number("/window/width").filter(|width| *width > 0.0)?;
     let inverted = word.seen["inverted"].as_bool().unwrap_or(false);
-    let is_first = matches!(&first.voi, PresentedVoi::Window(window)
-        if window.centre == centre && window.width == width);
-    let voi = if is_first {
+    // The log holds two numbers, also where a table was shown.
+    let voi = if first.voi.centre_width() == (centre, width) {
         first.voi.clone()
     } else {
         // What a reader sets is exact; tables and curves come from the file only.
@@ -313,7 +328,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        FilmScale, ImageIdentity, Mark, MarkKind, MarkPoint, Opinion, PixelTransform, Rescale, Uids,
+        FilmScale, ImageIdentity, Lut, Mark, MarkKind, MarkPoint, Opinion, PixelTransform, Rescale,
+        Uids,
     };
 
     fn first() -> PresentedFilm {
@@ -376,5 +392,28 @@ mod tests {
         let unmarked = shown_to(&word(&[], window), &first).unwrap();
         assert!(unmarked.marks.is_empty());
         assert_eq!(shown_to(&word(&[], json!({})), &first), None);
+    }
+
+    #[test]
+    fn a_view_that_was_not_changed_has_the_table_of_the_film() {
+        let first = PresentedFilm {
+            voi: PresentedVoi::Table(Lut {
+                first_input: -24,
+                entries: vec![0, 3, 9, 200],
+                bits: 8,
+                explanation: None,
+            }),
+            ..first()
+        };
+        let voi = |centre: f64, width: f64| {
+            let window = json!({ "window": { "centre": centre, "width": width } });
+            viewed(&word(&[], window), &first).unwrap().voi
+        };
+        assert_eq!(voi(-22.0, 4.0), first.voi);
+        let PresentedVoi::Window(window) = voi(-22.0, 5.0) else {
+            panic!("the table in place of a reader's window");
+        };
+        assert_eq!((window.centre, window.width), (-22.0, 5.0));
+        assert_eq!(window.function, VoiFunction::LinearExact);
     }
 }

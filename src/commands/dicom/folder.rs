@@ -19,6 +19,8 @@ const OWNER_ONLY_FOLDER: u32 = 0o700;
 pub struct NamedObject {
     /// The name of its file.
     pub name: String,
+    /// The film, or the first of the films, that it is of.
+    pub film: PathBuf,
     pub bytes: Vec<u8>,
 }
 

@@ -1,5 +1,6 @@
 //! The way of the studies through the model, and of the objects to their folder.
 
+use std::collections::HashSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -58,6 +59,7 @@ impl StudyObjects {
         match made {
             Ok(object) => self.objects.push(NamedObject {
                 name: name(&object),
+                film: path.to_owned(),
                 bytes: object.bytes,
             }),
             Err(error) => self.problem(path, &error.to_string()),
@@ -211,6 +213,8 @@ impl<'a> ObjectRun<'a> {
 
 #[derive(Default)]
 struct WrittenObjects {
+    /// The names of all objects of this run. `--force` is for those of others.
+    names: HashSet<String>,
     number: usize,
     problems: usize,
     counts: StatusCounts,
@@ -223,9 +227,20 @@ impl WrittenObjects {
         }
         self.problems += done.problems.len();
         self.counts.add(&done.counts);
-        for object in &done.objects {
-            match folder.write(object)? {
-                Ok(()) => self.number += 1,
+        for object in done.objects {
+            if self.names.contains(&object.name) {
+                let (film, name) = (path_text(&object.film), &object.name);
+                complain(&format!(
+                    "{film}: another film of this run has an object of the name {name}, so that this one is not written"
+                ));
+                self.problems += 1;
+                continue;
+            }
+            match folder.write(&object)? {
+                Ok(()) => {
+                    self.number += 1;
+                    self.names.insert(object.name);
+                }
                 Err(refusal) => {
                     complain(&refusal);
                     self.problems += 1;
@@ -320,11 +335,36 @@ mod tests {
             let mut done = StudyObjects::default();
             done.objects.push(NamedObject {
                 name: "kos-1.dcm".to_owned(),
+                film: "film.dcm".into(),
                 bytes: vec![1],
             });
             run.write(done).unwrap();
             let there = fs::read_dir(&arguments.output).unwrap().count();
             assert_eq!(there, written);
         }
+    }
+
+    #[test]
+    fn no_object_of_a_run_lies_over_another_one_of_it() {
+        let place = tempfile::tempdir().unwrap();
+        let arguments = ObjectArguments {
+            force: true,
+            ..arguments(&place.path().join("films"), &place.path().join("out"))
+        };
+        let folder = ObjectFolder::of(&arguments).unwrap();
+        let file = arguments.output.join("sc-1.dcm");
+        fs::write(&file, "of a run before").unwrap();
+        let mut written = WrittenObjects::default();
+        for bytes in [vec![1], vec![2]] {
+            let mut done = StudyObjects::default();
+            done.objects.push(NamedObject {
+                name: "sc-1.dcm".to_owned(),
+                film: "film.dcm".into(),
+                bytes,
+            });
+            written.take(&folder, done).unwrap();
+        }
+        assert_eq!((written.number, written.problems), (1, 1));
+        assert_eq!(fs::read(&file).unwrap(), [1]);
     }
 }

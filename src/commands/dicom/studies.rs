@@ -1,6 +1,6 @@
 //! The films of the paths, by study. Only headers are read here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +78,7 @@ pub fn studies(
 
 fn grouped(found: Vec<(PathBuf, Result<SourceHeader, String>)>) -> Studies {
     let mut grouped = Studies::default();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut films = Vec::new();
     for (path, header) in found {
         let film = header.and_then(|header| {
             let stated = Evidence::stated(&header).map_err(|error| error.to_string())?;
@@ -90,18 +90,21 @@ fn grouped(found: Vec<(PathBuf, Result<SourceHeader, String>)>) -> Studies {
         });
         match film {
             Err(reason) => grouped.problems.push(line(&path, &reason)),
-            Ok(film) => {
-                let next = grouped.studies.len();
-                let place = *places.entry(film.stated.study.clone()).or_insert(next);
-                if place == next {
-                    grouped.studies.push(Study { films: Vec::new() });
-                }
-                grouped.studies[place].films.push(film);
-            }
+            Ok(film) => films.push(film),
         }
     }
     let Studies { studies, problems } = &mut grouped;
-    studies.retain_mut(|study| study.settle(problems));
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for film in undisputed(films, problems) {
+        let place = *places
+            .entry(film.stated.study.clone())
+            .or_insert(studies.len());
+        if place == studies.len() {
+            studies.push(Study { films: Vec::new() });
+        }
+        studies[place].films.push(film);
+    }
+    studies.retain(|study| study.is_of_one_patient(problems));
     grouped
 }
 
@@ -109,35 +112,37 @@ fn line(path: &Path, reason: &str) -> String {
     format!("{}: {reason}", path_text(path))
 }
 
+/// Leaves out copies of a film, and films that claim to be the same one. Objects are named and joined by this claim, so it
+/// is settled over all studies: two patients' films may make it.
+fn undisputed(films: Vec<StudyFilm>, problems: &mut Vec<String>) -> Vec<StudyFilm> {
+    let mut first: HashMap<String, usize> = HashMap::new();
+    let mut kept: Vec<StudyFilm> = Vec::new();
+    let mut disputed = HashSet::new();
+    for film in films {
+        let instance = film.stated.instance.clone();
+        let Some(&before) = first.get(&instance) else {
+            first.insert(instance, kept.len());
+            kept.push(film);
+            continue;
+        };
+        if kept[before].header.content != film.header.content {
+            problems.push(line(
+                &film.path,
+                &format!(
+                    "it has the SOP Instance UID of {}, and is another file; neither gets a result",
+                    path_text(&kept[before].path)
+                ),
+            ));
+            disputed.insert(instance);
+        }
+    }
+    kept.retain(|film| !disputed.contains(&film.stated.instance));
+    kept
+}
+
 impl Study {
-    /// Leaves out copies of a film, and films that claim to be the same one. Says whether the study can have a result.
-    fn settle(&mut self, problems: &mut Vec<String>) -> bool {
-        let mut first: HashMap<String, usize> = HashMap::new();
-        let mut kept: Vec<StudyFilm> = Vec::new();
-        let mut disputed = Vec::new();
-        for film in self.films.drain(..) {
-            let instance = film.stated.instance.clone();
-            let Some(&before) = first.get(&instance) else {
-                first.insert(instance, kept.len());
-                kept.push(film);
-                continue;
-            };
-            if kept[before].header.content != film.header.content {
-                problems.push(line(
-                    &film.path,
-                    &format!(
-                        "it has the SOP Instance UID of {}, and is another file; neither gets a result",
-                        path_text(&kept[before].path)
-                    ),
-                ));
-                disputed.push(instance);
-            }
-        }
-        kept.retain(|film| !disputed.contains(&film.stated.instance));
-        self.films = kept;
-        if self.films.is_empty() {
-            return false;
-        }
+    /// Whether the study can have a result.
+    fn is_of_one_patient(&self, problems: &mut Vec<String>) -> bool {
         let Some((one, other)) = several_patients(&self.films) else {
             return true;
         };
@@ -265,6 +270,26 @@ mod tests {
         assert_eq!(twice.studies[0].films.len(), 1);
         assert_eq!(twice.studies[0].films[0].path, Path::new("c"));
         assert_eq!(twice.problems.len(), 1);
+    }
+
+    /// Its objects would have the same names, and one patient's would lie over the other's.
+    #[test]
+    fn two_films_of_one_uid_in_two_studies_get_no_result() {
+        let mut other = header(2, "1.1", &[(PATIENT[0], "P2")]);
+        let study = other.texts.iter_mut();
+        let study = study.filter(|text| (text.group, text.element) == (0x0020, 0x000d));
+        study.for_each(|text| text.value = "1.2.9".to_owned());
+        let both = grouped(vec![
+            found("a", header(1, "1.1", &[(PATIENT[0], "P1")])),
+            found("b", other.clone()),
+        ]);
+        assert_eq!(both.studies.len(), 0);
+        let [line] = &both.problems[..] else {
+            panic!("{:?}", both.problems);
+        };
+        assert!(line.starts_with("b: ") && line.contains("of a,"), "{line}");
+        let alone = grouped(vec![found("b", other)]);
+        assert_eq!((alone.studies.len(), alone.problems.len()), (1, 0));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::domain::text::{Printable, clean};
 use crate::export::path_text;
 use crate::inference::family::{self, NamedTensors, Published, Recognition};
 use crate::inference::{Classifier, ModelFiles, assemble_keras};
-use crate::model_library::{ModelLibrary, check_name};
+use crate::model_library::{ModelLibrary, check_new_name};
 
 /// A file of labels has one on each line; a larger file is something else.
 const LARGEST_LABELS: u64 = 1 << 20;
@@ -66,7 +66,7 @@ pub fn run_from(
         None => Some(name_of(file)),
     };
     if let Some(name) = &name {
-        check_name(name).map_err(as_usage)?;
+        check_new_name(name).map_err(as_usage)?;
     }
     let (card, weights) = if is_own(arguments) {
         refuse_preprocess(arguments, "its card")?;

@@ -27,6 +27,10 @@ use crate::export::path_text;
 use crate::inference::{Classify, Compute, ModelFiles};
 use crate::model_library::{InstalledModel, ModelLibrary, ModelLibraryError};
 
+/// Where a model is that has the name of the bundled one, and what its user should know.
+const HIDDEN: &str =
+    "store, never used: the bundled model has its name; import it again with --name and --force";
+
 /// Runs `cxr models`. `model` is the value of `--model`, a name or a path.
 ///
 /// # Errors
@@ -51,7 +55,9 @@ fn as_usage(error: ModelLibraryError) -> anyhow::Error {
     match error {
         ModelLibraryError::Unknown(_)
         | ModelLibraryError::Name(_)
+        | ModelLibraryError::Bundled(_)
         | ModelLibraryError::Taken(_)
+        | ModelLibraryError::Several { .. }
         | ModelLibraryError::Known(_) => Usage::error(error.to_string()),
         other => other.into(),
     }
@@ -71,10 +77,13 @@ fn list(model: Option<&Path>) -> Result<ExitCode> {
         let model = used(Some(asked))?;
         return print(&Printable::page(&line(&model.card()?, &path_text(asked))));
     }
-    let mut lines = line(&ModelFiles::bundled().card()?, "bundled");
+    let bundled = ModelFiles::bundled().card()?;
+    let mut lines = line(&bundled, "bundled");
     let mut broken = false;
     for model in installed()? {
         match &model.card {
+            // Imported before its name was refused.
+            Ok(card) if card.name == bundled.name => lines += &line(card, HIDDEN),
             Ok(card) => lines += &line(card, "store"),
             Err(error) => {
                 complain(&error.to_string());
@@ -100,13 +109,14 @@ fn show(name: Option<&str>, model: Option<&Path>) -> Result<ExitCode> {
     let used = used(model)?;
     let named = match name {
         Some(name) if used.card()?.name != name => {
-            let found = installed()?.into_iter().find(|model| model.name() == name);
-            let Some(found) = found else {
+            let library = folders::models().map(ModelLibrary::at);
+            let found = library.map_or(Ok(None), |library| library.find(name));
+            let Some(path) = found.map_err(as_usage)? else {
                 return Err(Usage::error(format!(
                     "no model is called {name}; `cxr models list` names them"
                 )));
             };
-            ModelFiles::read(&found.path).map_err(|error| Usage::error(error.to_string()))?
+            ModelFiles::read(&path).map_err(|error| Usage::error(error.to_string()))?
         }
         _ => used,
     };

@@ -146,9 +146,11 @@ pub fn page(case: &PageContents) -> String {
 }
 
 fn head(html: &mut Html, case: &PageContents) {
-    let (centre, width) = case.pictures.window;
     html.markup("<dl>");
-    let window = format!("width {width:.0}, level {centre:.0}");
+    let window = match case.pictures.window {
+        Some((centre, width)) => format!("width {width:.0}, level {centre:.0}"),
+        None => "the file's table (VOI LUT)".to_owned(),
+    };
     let facts = case.facts.iter();
     let facts = facts.map(|(name, value)| (*name, value.as_str()));
     let more = [

@@ -14,8 +14,8 @@ pub struct Pictures {
     pub plain: Vec<u8>,
     /// The heat map over the radiograph, with its legend; `None` without a map.
     pub mapped: Option<(Vec<u8>, HeatMapLegend)>,
-    /// Window centre and width, in units after the modality transform.
-    pub window: (f64, f64),
+    /// Window centre and width, in units after the modality transform; `None` for a table of the file.
+    pub window: Option<(f64, f64)>,
 }
 
 impl Pictures {

@@ -220,6 +220,7 @@ fn facts() -> Box<Facts> {
         bits_stored: 8,
         step: 1.0,
         window: (128.0, 256.0),
+        table_range: None,
         frames: 1,
         format: "PNG".into(),
         view: ViewPosition::Pa,

@@ -154,11 +154,16 @@ fn bottom(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     line
 }
 
+/// In place of a window that is a table.
+pub const TABLE: &str = "VOI LUT";
+
 /// `W 2048 L 1024 · inverted · 1.6× · DICOM`
 pub fn view_words(model: &Model, width: usize) -> String {
     let view = &model.viewer.view;
     let mut words = Vec::new();
-    if let Some(shown) = &model.viewer.shown {
+    if model.shows_table() {
+        words.push(TABLE.to_owned());
+    } else if let Some(shown) = &model.viewer.shown {
         let (centre, width) = shown.window;
         let [width, centre] = [width, centre].map(|value| measure(value, width));
         words.push(format!("W {width} L {centre}"));

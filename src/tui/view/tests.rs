@@ -28,7 +28,7 @@ use ratatui::layout::Size;
 use super::*;
 use crate::domain::{
     Failure, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Pathology, Prediction,
-    Question, Score, ScoreKind,
+    Question, Score, ScoreKind, Window,
 };
 use crate::tui::keymap::Keymap;
 use crate::tui::model::BackgroundState;
@@ -181,6 +181,27 @@ fn every_size_is_drawn_without_a_panic_and_without_an_escape() {
             assert!(!screen(&model).contains('\u{1b}'), "{width}×{height}");
         }
     }
+}
+
+/// A table has no width and level. The film of the fixture is shown in this window.
+#[test]
+fn a_film_that_is_shown_through_its_table_has_no_numbers_of_a_window() {
+    let mut model = model_of(120, 35);
+    let window = "W 2048 L 1024";
+    assert!(screen(&model).contains(window));
+    let facts = model.viewer.facts.as_mut().unwrap();
+    facts.table_range = Some((1024.0, 2048.0));
+    press(&mut model, 'w');
+    let table = screen(&model);
+    assert_eq!(table.matches("VOI LUT").count(), 2, "{table}");
+    assert!(!table.contains(window), "{table}");
+    // A reader's own window of the same range is one.
+    model.viewer.view.window = Window::Manual {
+        centre: 1024.0,
+        width: 2048.0,
+    };
+    let own = screen(&model);
+    assert!(own.contains(window) && !own.contains("VOI LUT"), "{own}");
 }
 
 /// The window mode has keys of its own: no layout may hide that, nor the kind of number that is shown.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use crate::imaging;
 use crate::library::{self, WalkItem};
 use crate::sources::{Sources, is_remote};
 
@@ -37,12 +38,13 @@ pub fn find(paths: &[PathBuf]) -> Found {
     found
 }
 
-/// Whether a file begins as PS3.10 section 7.1 says. A film of a PACS does; asking would fetch it.
+/// Whether a file is one that cxr reads as DICOM, or one that cannot be read: its sending then says why it cannot be sent,
+/// also of a film without preamble or file meta information. A film of a PACS is one; asking would fetch it.
 fn is_dicom(path: &Path) -> bool {
     if is_remote(path) {
         return true;
     }
     let opened = Sources::of_process().open(path, u64::MAX);
     let head = opened.ok().and_then(|opened| opened.head(HEAD).ok());
-    head.is_some_and(|head| head.ends_with(b"DICM"))
+    head.is_none_or(|head| imaging::is_dicom(&head))
 }

@@ -71,6 +71,7 @@ pub fn run(arguments: &DicomSend, pacs: &PacsArguments) -> Result<ExitCode> {
             ..Counts::default()
         },
     };
+    let found = files.len() + problems.len();
     for problem in problems {
         transfer.fail(&problem.0, &problem.1);
     }
@@ -80,7 +81,7 @@ pub fn run(arguments: &DicomSend, pacs: &PacsArguments) -> Result<ExitCode> {
     if let Err(fault) = &ended {
         complain(&format!("{fault}; the same command goes on from here"));
     }
-    complain(&counts.summary(files.len(), &address));
+    complain(&counts.summary(found, &address));
     if let Some(code) = signals.exit_code() {
         return Ok(code);
     }
@@ -127,14 +128,15 @@ struct Counts {
 }
 
 impl Counts {
-    fn summary(&self, files: usize, address: &str) -> String {
+    /// `found` are all files but the others.
+    fn summary(&self, found: usize, address: &str) -> String {
         let Counts {
             sent,
             before,
             failed,
             others,
         } = self;
-        let left = files.saturating_sub(sent + before + failed);
+        let left = found.saturating_sub(sent + before + failed);
         let mut parts = vec![format!("{sent} sent")];
         for (count, words) in [
             (*before, "sent before"),

@@ -14,7 +14,7 @@ use self::source::HubModel;
 use super::as_usage;
 use crate::cli::{Import, Pull};
 use crate::commands::shared::Usage;
-use crate::model_library::{ModelLibrary, ModelLibraryError, check_name};
+use crate::model_library::{ModelLibrary, ModelLibraryError, check_name, check_new_name};
 
 /// Fetches and imports a model, under its own name or the one that is given.
 ///
@@ -24,8 +24,9 @@ pub fn run(arguments: &Pull, library: &ModelLibrary) -> Result<ExitCode> {
     let model = HubModel::parse(&arguments.model)?;
     let name = arguments.name.clone().unwrap_or_else(|| model.name.clone());
     check_name(&name).map_err(|error| Usage::error(format!("{error}; give one with --name")))?;
+    check_new_name(&name).map_err(as_usage)?;
     // Nothing is fetched that cannot be imported.
-    if !arguments.force && library.find(&name)?.is_some() {
+    if !arguments.force && library.find(&name).map_err(as_usage)?.is_some() {
         return Err(as_usage(ModelLibraryError::Taken(name)));
     }
     if model.published().is_some() && (arguments.labels.is_some() || arguments.scores.is_some()) {

@@ -7,6 +7,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::domain::Histogram;
 use crate::tui::model::Model;
+use crate::tui::view::radiograph::TABLE;
 use crate::tui::view::text::{cells, shorten};
 use crate::tui::view::theme::Theme;
 
@@ -42,7 +43,12 @@ pub fn draw(model: &Model, theme: &Theme, area: Rect, frame: &mut Frame) {
         })
         .collect();
     lines.push(Line::styled(ruler(inside, width), theme.plain));
-    lines.push(Line::styled(numbers(histogram, window, width), theme.dim));
+    let words = match window {
+        _ if model.shows_table() => TABLE.to_owned(),
+        Some((centre, wide)) => format!("W {wide:.0} L {centre:.0}"),
+        None => String::new(),
+    };
+    lines.push(Line::styled(numbers(histogram, &words, width), theme.dim));
     frame.render_widget(Paragraph::new(lines), area);
 }
 
@@ -90,17 +96,14 @@ fn ruler((first, end): (usize, usize), width: usize) -> String {
 }
 
 /// `0    W 1200 L 700   4095`, with what fits.
-fn numbers(histogram: &Histogram, window: Option<(f64, f64)>, width: usize) -> String {
+fn numbers(histogram: &Histogram, window: &str, width: usize) -> String {
     let number = |value: f64| format!("{value:.0}");
     let (low, high) = (number(histogram.low), number(histogram.high));
-    let middle = window.map_or(String::new(), |(centre, wide)| {
-        format!("W {} L {}", number(wide), number(centre))
-    });
     let room = width.saturating_sub(cells(&low) + cells(&high) + 2);
-    if cells(&middle) > room {
-        return shorten(&middle, width);
+    if cells(window) > room {
+        return shorten(window, width);
     }
-    format!("{low} {middle:^room$} {high}")
+    format!("{low} {window:^room$} {high}")
 }
 
 #[cfg(test)]
@@ -145,11 +148,11 @@ mod tests {
     #[test]
     fn the_numbers_stay_within_the_pane() {
         let histogram = histogram();
-        let words = numbers(&histogram, Some((50.0, 20.0)), 30);
+        let words = numbers(&histogram, "W 20 L 50", 30);
         assert_eq!(cells(&words), 30);
         assert!(words.contains("W 20 L 50") && words.ends_with(" 100"));
         for width in 4..30 {
-            let words = numbers(&histogram, Some((50.0, 20.0)), width);
+            let words = numbers(&histogram, "W 20 L 50", width);
             assert!(cells(&words) <= width, "{width}: {words}");
         }
     }

@@ -236,6 +236,7 @@ pub fn show(model: &mut Model) {
         bits_stored: 12,
         step: 1.0,
         window: (2048.0, 4096.0),
+        table_range: None,
         frames: 1,
         format: "DICOM".into(),
         view: ViewPosition::Pa,
