@@ -729,7 +729,13 @@ fn the_table_has_every_reading_in_csv_and_parquet() {
             assert!(rows.iter().all(|row| ["0", "1"].contains(&&row[reference])));
             assert_eq!(rows.iter().filter(|row| row[model].is_empty()).count(), 2);
         }
-        // Nothing is replaced without --force.
+        // Nothing is replaced without --force, and no input even with it.
+        let cases = fs::read(&manifest).unwrap();
+        let over = ["-m", arguments[1], "--table", arguments[1], "--force"];
+        let refused = study.run("agreement", &over);
+        let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(reason.contains("would be lost"), "{reason}");
+        assert_eq!(fs::read(&manifest).unwrap(), cases);
         let again = study.run("agreement", &arguments);
         assert_eq!(again.status.code(), Some(2));
         assert_eq!(fs::read(&table).unwrap(), bytes);

@@ -210,6 +210,45 @@ fn a_table_of_predictions_is_measured_printed_and_written() {
 }
 
 #[test]
+fn a_report_lies_beside_no_predictions_of_another_model_and_over_no_input() {
+    let folder = Folder::new();
+    folder.study();
+    let measure = |arguments: &[&str]| {
+        let outcome = folder.run(&[&["evaluate", "-o", "q", "--force"], arguments].concat());
+        (outcome.code, outcome.stderr)
+    };
+    let names = |name: &str| folder.0.path().join(name).exists();
+    folder.write("q/predictions.csv", folder.read("t.csv"));
+    for (option, input) in [("-m", "m.csv"), ("--predictions", "t.csv")] {
+        folder.write("q/report.csv", folder.read(input));
+        let named = |of: &str, own| if of == option { "q/report.csv" } else { own };
+        let (manifest, table) = (named("-m", "m.csv"), named("--predictions", "t.csv"));
+        let (code, stderr) = measure(&["-m", manifest, "--predictions", table]);
+        assert_eq!(code, 2, "{stderr}");
+        assert!(stderr.contains("would be lost"), "{stderr}");
+        assert_eq!(folder.read("q/report.csv"), folder.read(input));
+    }
+    let against = "q/predictions.csv";
+    let (code, stderr) = measure(&[
+        "-m",
+        "m.csv",
+        "--predictions",
+        "t.csv",
+        "--against",
+        against,
+    ]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("would be lost"), "{stderr}");
+    // The table that is measured may lie there, and stays.
+    let (code, stderr) = measure(&["-m", "m.csv", "--predictions", "q/predictions.csv"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(folder.read("q/predictions.csv"), folder.read("t.csv"));
+    let (code, stderr) = measure(&["-m", "m.csv", "--predictions", "t.csv"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(names("q/report.json") && !names("q/predictions.csv"));
+}
+
+#[test]
 fn predictive_values_say_their_prevalence_and_are_given_for_another() {
     let folder = Folder::new();
     folder.study();

@@ -184,6 +184,45 @@ fn a_row_of_a_changed_or_failed_film_is_made_anew_whatever_earlier_tables_have()
     assert_eq!(content(0), content(1));
 }
 
+/// A film that an earlier table knows is not scored, so that nothing would take the place of its heat map.
+#[test]
+fn the_heat_map_of_a_known_film_stays() {
+    let folder = Folder::new();
+    assert_eq!(folder.predict(&["-o", "t.csv", "--heatmaps", "maps"]), 0);
+    fs::rename(folder.path("t.csv"), folder.path("jan.csv")).unwrap();
+    folder.film("films/b.png", "clear_3.png");
+    let february = ["--since", "jan.csv", "-o", "t.csv", "--heatmaps", "maps"];
+    // Nothing is replaced, so that nothing has to be forced.
+    for option in [&[][..], &["--force"], &["--append"], &["--resume"]] {
+        assert_eq!(folder.predict(&[&february[..], option].concat()), 0);
+        assert_eq!(folder.statuses(), [["films/b.png", "ok"]], "{option:?}");
+        assert_eq!(folder.maps(), ["a.png", "b.png"], "{option:?}");
+    }
+    fs::remove_file(folder.path("t.csv")).unwrap();
+    assert_eq!(folder.predict(&february), 2, "that of b.png would be");
+}
+
+#[test]
+fn a_table_or_list_that_is_read_is_not_replaced() {
+    let folder = Folder::new();
+    assert_eq!(folder.predict(&["-o", "t.csv"]), 0);
+    folder.film("films/b.png", "clear_3.png");
+    let before = fs::read(folder.path("t.csv")).unwrap();
+    symlink("t.csv", folder.path("link.csv")).unwrap();
+    for output in ["t.csv", "link.csv"] {
+        let arguments = ["--since", "t.csv", "-o", output, "--force"];
+        assert_eq!(folder.predict(&arguments), 2, "{output}");
+        assert_eq!(fs::read(folder.path("t.csv")).unwrap(), before);
+    }
+    // A table that is continued keeps its rows.
+    for option in ["--append", "--resume"] {
+        let arguments = ["--since", "t.csv", "-o", "t.csv", option];
+        assert_eq!(folder.predict(&arguments), 0);
+        let rows = [["films/a.png", "ok"], ["films/b.png", "ok"]];
+        assert_eq!(folder.statuses(), rows, "{option}");
+    }
+}
+
 /// A link to a folder above itself is a problem of the walk for every user, root too.
 #[test]
 fn a_problem_of_the_walk_has_one_row_and_none_once_it_is_gone() {

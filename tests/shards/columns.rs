@@ -221,6 +221,21 @@ fn only_content_that_earlier_tables_do_not_have_is_scored() {
 }
 
 #[test]
+fn a_part_is_no_earlier_table_and_no_table_leaves_no_journal() {
+    let archive = Archive::new(3);
+    let parts = archive.shards(1, "csv");
+    let outcome = archive.run(&["predict", "archive", "--since", &parts[0]]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("cxr merge"), "{}", outcome.stderr);
+    fs::write(archive.at("t.parquet"), "no columns").unwrap();
+    let arguments = ["predict", "archive", "-q", "-o", "t.parquet", "--resume"];
+    let outcome = archive.run(&arguments);
+    assert_ne!(outcome.code, 0);
+    assert_eq!(archive.files("."), ["archive", "parts", "t.parquet"]);
+    assert_eq!(fs::read(archive.at("t.parquet")).unwrap(), b"no columns");
+}
+
+#[test]
 fn the_cache_gives_the_same_rows_without_scoring() {
     let archive = Archive::new(6);
     archive.run(&["predict", "archive", "-o", "plain.csv", "--quiet"]);

@@ -155,6 +155,27 @@ fn parts_of_two_runs_are_refused() {
     assert_eq!(archive.files("parts"), ["1.csv", "2.csv"]);
 }
 
+/// Not even `--force` replaces a part with the table that is made of it.
+#[test]
+fn no_part_is_replaced_by_the_table_of_all() {
+    let archive = Archive::new(3);
+    let parts = archive.shards(2, "csv");
+    let there = parts.iter().map(|part| fs::read(archive.at(part)).unwrap());
+    let there: Vec<_> = there.collect();
+    for output in ["parts/1.csv", "./parts/../parts/2.csv"] {
+        let outcome = archive.merge(&parts, &["-o", output, "--force"]);
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("would be lost"),
+            "{}",
+            outcome.stderr
+        );
+    }
+    for (part, there) in parts.iter().zip(there) {
+        assert_eq!(fs::read(archive.at(part)).unwrap(), there, "{part}");
+    }
+}
+
 #[test]
 fn what_is_no_part_is_said_to_be_none() {
     let archive = Archive::new(1);

@@ -258,6 +258,152 @@ fn a_study_whose_films_name_two_patients_has_no_numbers() {
         ("error", "", "4")
     );
     assert_eq!(row["reasons"], "its films name several patients");
+    // Without the film nobody can tell whose its number is: the row goes on without it, and says so.
+    fs::remove_file(archive.at("archive/other.dcm")).unwrap();
+    let outcome = archive.predict(&["-o", "s.csv", "--resume"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("1 film,"), "{}", outcome.stderr);
+    let rows = archive.named_rows("s.csv");
+    let mut rows = rows.iter();
+    let row = rows.find(|row| row["study"] == name(&uid(0))).unwrap();
+    assert_eq!((&*row["status"], &*row["films"]), ("caution", "3"));
+    assert!(
+        row["reasons"].contains("1 of 4 films"),
+        "{}",
+        row["reasons"]
+    );
+    assert!(!row["Pneumonia"].is_empty());
+    assert!(row.values().all(|cell| !cell.contains("other.dcm")));
+}
+
+/// Two folders with a film each of one name.
+fn two_folders() -> Archive {
+    let archive = Archive::new(0);
+    for (folder, sample) in [("A", "clear_1.png"), ("B", "pneumonia_1.png")] {
+        let film = archive.at(format!("{folder}/p1/x.png"));
+        fs::create_dir_all(film.parent().unwrap()).unwrap();
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+        fs::copy(samples.join(sample), film).unwrap();
+    }
+    archive
+}
+
+/// `1/p1` is a folder of A in one run, and of B in another.
+#[test]
+fn rows_of_a_run_of_other_folders_are_not_continued() {
+    let archive = two_folders();
+    let predict = |typed: &str| {
+        let typed: Vec<&str> = typed.split(' ').collect();
+        archive.run(&[&["predict", "--quiet", "-o"], &typed[..]].concat())
+    };
+    for (before, after) in [
+        ("s.csv --unit folder A", "s.csv --unit folder B"),
+        ("s.csv --unit study A", "s.csv --unit study B"),
+        ("s.csv --unit folder A B", "s.csv --unit folder B A"),
+        ("s.csv --unit study A", "s.csv --unit folder A"),
+        (
+            "s.csv --unit study --shard 1/1 A",
+            "s.csv --unit study --shard 1/1 B",
+        ),
+    ] {
+        assert_eq!(predict(&format!("{before} --force")).code, 0);
+        if before.contains("--shard") {
+            fs::remove_file(archive.at("s.csv")).unwrap();
+        }
+        let tables = || ["s.csv", "s.csv.films"].map(|name| fs::read(archive.at(name)).ok());
+        let there = tables();
+        let refused = predict(&format!("{after} --resume"));
+        assert_eq!(refused.code, 2, "{after}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("A/p1/x.png is not of this run"),
+            "{after}: {}",
+            refused.stderr
+        );
+        assert!(tables() == there, "{after}");
+        let same = predict(&format!("{before} --resume"));
+        assert_eq!((same.code, &*same.stderr), (0, ""), "{before}");
+    }
+    // The rows of a part do not say which folders they are of either.
+    assert_eq!(predict("p.csv.partial -f csv A").code, 0);
+    let mut refusals = 0;
+    for other in ["B --shard 1/1", "A --shard 1/2", "A --shard 2/2"] {
+        let outcome = predict(&format!("p.csv --resume {other}"));
+        if outcome.code == 0 {
+            // As a run leaves it that was killed before the part got its name.
+            fs::rename(archive.at("p.csv"), archive.at("p.csv.partial")).unwrap();
+        } else {
+            assert!(outcome.stderr.contains("not of this run"), "{other}");
+            assert!(!archive.at("p.csv").exists(), "{other}");
+            refusals += 1;
+        }
+    }
+    // The film is in one of the two shards.
+    assert_eq!(refusals, 2);
+    assert_eq!(predict("p.csv --resume A --shard 1/1").code, 0);
+}
+
+/// The film is gone, or its folder is spelled in another way: the run is the same.
+#[test]
+fn rows_of_the_same_run_are_continued_however_its_folder_is_spelled() {
+    let archive = two_folders();
+    fs::copy(archive.at("B/p1/x.png"), archive.at("A/p1/y.png")).unwrap();
+    let folder = archive.at("A");
+    for unit in ["study", "folder"] {
+        let predict = |root: &str, more: &str| {
+            let table = format!("{unit}.csv");
+            archive.run(&[
+                "predict", "--quiet", "--unit", unit, "-o", &table, more, root,
+            ])
+        };
+        fs::copy(archive.at("B/p1/x.png"), archive.at("A/p1/z.png")).unwrap();
+        assert_eq!(predict("A", "--resume").code, 0);
+        for root in ["A", "./A", folder.to_str().unwrap(), "A/../A"] {
+            let outcome = predict(root, "--resume");
+            assert_eq!((outcome.code, &*outcome.stderr), (0, ""), "{root}");
+        }
+        fs::remove_file(archive.at("A/p1/z.png")).unwrap();
+        for root in ["A", "./A"] {
+            let outcome = predict(root, "--resume");
+            assert_eq!(outcome.code, 0, "{root}: {}", outcome.stderr);
+        }
+    }
+}
+
+#[test]
+fn only_force_replaces_what_a_run_of_studies_cannot_continue() {
+    let archive = two_folders();
+    fs::write(archive.at("foreign.csv"), "id,name\n1,precious\n").unwrap();
+    for image in ["image.csv", "image.parquet", "image.json"] {
+        assert_eq!(archive.run(&["predict", "A", "-q", "-o", image]).code, 0);
+    }
+    let predict = |table: &str, more: &str| {
+        archive.run(&["predict", "B", "-q", "--unit", "study", "-o", table, more])
+    };
+    for table in ["old.csv", "old.parquet", "old.json", "old.jsonl"] {
+        assert_eq!(predict(table, "--resume").code, 0);
+        let again = predict(table, "--resume");
+        assert_eq!((again.code, &*again.stderr), (0, ""), "{table}");
+        fs::remove_file(archive.at(format!("{table}.films"))).unwrap();
+    }
+    for (table, words) in [
+        ("foreign.csv", "no table of studies"),
+        ("image.csv", "no table of studies"),
+        ("image.parquet", "no table of studies"),
+        ("image.json", "no table of studies"),
+        ("old.csv", "the rows of its films do not"),
+        ("old.parquet", "the rows of its films do not"),
+        ("old.json", "the rows of its films do not"),
+        ("old.jsonl", "the rows of its films do not"),
+    ] {
+        let (there, files) = (fs::read(archive.at(table)).unwrap(), archive.files("."));
+        let refused = predict(table, "--resume");
+        assert_eq!(refused.code, 2, "{table}");
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+        assert!(refused.stderr.contains("--force"), "{}", refused.stderr);
+        assert_eq!(fs::read(archive.at(table)).unwrap(), there, "{table}");
+        assert_eq!(archive.files("."), files);
+        assert_eq!(predict(table, "--force").code, 0, "{table}");
+    }
 }
 
 #[test]

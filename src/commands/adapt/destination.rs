@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::commands::shared::Usage;
-use crate::commands::shared::output_file::{OutputFile, refuse_to_replace};
+use crate::commands::shared::output_file::{OutputFile, is_same_file, refuse_to_replace};
 use crate::export::path_text;
 use crate::inference::ModelFiles;
 
@@ -37,7 +37,7 @@ impl ModelDestination {
         };
         for file in destination.files() {
             let is_before = |before: &Path| {
-                is_same(file, before) || is_same(file, &before.with_extension("toml"))
+                is_same_file(file, before) || is_same_file(file, &before.with_extension("toml"))
             };
             if before.is_some_and(is_before) {
                 return Err(fail("that is the old model, which stays as it is"));
@@ -94,14 +94,6 @@ impl fmt::Display for ModelDestination {
             f,
             "\n{weights} and {card} are written: cxr --model {weights}"
         )
-    }
-}
-
-/// Whether both paths exist and lead to the same file.
-fn is_same(one: &Path, other: &Path) -> bool {
-    match (one.canonicalize(), other.canonicalize()) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => false,
     }
 }
 

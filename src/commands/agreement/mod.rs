@@ -13,6 +13,7 @@ mod study;
 mod summary;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -68,7 +69,13 @@ pub fn run(arguments: &cli::Agreement) -> Result<ExitCode> {
         ));
     }
     let imrmc = ImrmcFile::of(arguments, &labels(&readings))?;
-    let references = match reference_of(arguments, study.as_ref())? {
+    let asked = reference_of(arguments, study.as_ref())?;
+    let inputs = inputs(asked.as_ref(), study.as_ref());
+    outputs.refuse_inputs(&inputs)?;
+    if let Some(file) = &imrmc {
+        file.refuse_inputs(&inputs)?;
+    }
+    let references = match asked {
         Some(asked) => {
             let boxes = boxes_column(arguments, study.as_ref());
             let references = ReferenceCases::read(&asked, &labels(&readings), boxes)?;
@@ -122,6 +129,14 @@ fn boxes_column<'a>(
         Some(_) => arguments.boxes_column.as_deref(),
         None => study?.file.localisation.as_ref()?.boxes_column.as_deref(),
     }
+}
+
+/// The files that the figures are made of.
+fn inputs(asked: Option<&cli::CaseArguments>, study: Option<&LoadedStudy>) -> Vec<PathBuf> {
+    let manifest = asked.map(|asked| asked.manifest.clone());
+    let list = study.map(|study| study.folder.join(&study.file.cases.file));
+    let study = study.map(|study| study.path.clone());
+    [manifest, list, study].into_iter().flatten().collect()
 }
 
 /// The reference standard that `--manifest` names, or else that of the study.

@@ -1,6 +1,6 @@
 //! The files that `cxr agreement` writes beside its page: the report of a study, and the table of all readings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ use super::references::ReferenceCases;
 use super::study::of_label;
 use super::summary::text;
 use crate::cli;
-use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
+use crate::commands::shared::output_file::{refuse_input, refuse_to_replace, write_whole};
 use crate::commands::shared::study::LoadedStudy;
 use crate::commands::shared::{Usage, table_bytes};
 use crate::domain::Call;
@@ -80,6 +80,23 @@ impl<'a> Outputs<'a> {
             refuse_to_replace(path, arguments.force)?;
         }
         Ok(outputs)
+    }
+
+    /// # Errors
+    /// [`Usage`], if one of them would replace an input.
+    pub fn refuse_inputs(&self, inputs: &[PathBuf]) -> Result<()> {
+        let table = |of: Option<(&'a Path, TableFormat)>| of.map(|(path, _)| path);
+        for (option, output) in [
+            ("--report", self.report),
+            ("--table", table(self.table)),
+            ("--figures", table(self.figures)),
+            ("--marks", table(self.marks)),
+        ] {
+            if let Some(output) = output {
+                refuse_input(option, output, inputs.iter().map(PathBuf::as_path))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes them.

@@ -8,7 +8,9 @@ use super::localisation::MarkedStudy;
 use super::readings::{ReaderRow, labels, read};
 use super::references::ReferenceCases;
 use crate::cli;
-use crate::commands::shared::output_file::{ALREADY_EXISTS, OutputFile, cannot_replace};
+use crate::commands::shared::output_file::{
+    ALREADY_EXISTS, OutputFile, cannot_replace, refuse_input,
+};
 use crate::commands::shared::{Usage, complain};
 use crate::evaluation::reader_study::{
     ImrmcInput, ReaderStudyReport, StudyReading, adjust, imrmc, reader_study,
@@ -90,6 +92,12 @@ impl ImrmcFile {
         };
         file.refuse()?;
         Ok(Some(file))
+    }
+
+    /// # Errors
+    /// [`Usage`], if it would replace an input.
+    pub fn refuse_inputs(&self, inputs: &[PathBuf]) -> Result<()> {
+        refuse_input("--imrmc", &self.path, inputs.iter().map(PathBuf::as_path))
     }
 
     fn refuse(&self) -> Result<()> {

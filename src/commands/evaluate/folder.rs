@@ -11,7 +11,8 @@ use anyhow::{Context, Result, anyhow};
 
 use super::Usage;
 use crate::commands::shared::output_file::{
-    ALREADY_EXISTS, OutputFile, owner_only, refuse_to_replace, write_whole,
+    ALREADY_EXISTS, OutputFile, is_same_file, owner_only, refuse_input, refuse_to_replace,
+    write_whole,
 };
 use crate::domain::{ModelCard, Prediction, Prevalences};
 use crate::evaluation::measure::{PlotPanel, SeverityPanel};
@@ -47,11 +48,21 @@ const COLUMNS: [&str; 14] = [
 /// Decimals of values in `report.csv`.
 const DECIMALS: usize = 6;
 
+/// The files that the figures are made of.
+#[derive(Default)]
+pub struct EvaluationInputs<'a> {
+    /// The table of `--predictions`.
+    pub table: Option<&'a Path>,
+    pub others: Vec<&'a Path>,
+}
+
 /// The folder of `-o`.
 pub struct ResultsFolder {
     path: PathBuf,
     /// Whether results may be replaced.
     force: bool,
+    /// The table that is measured; `None` if the run writes its own.
+    table: Option<PathBuf>,
 }
 
 impl ResultsFolder {
@@ -59,11 +70,13 @@ impl ResultsFolder {
     ///
     /// # Errors
     /// [`Usage`], if it cannot be made or written, or has results that may not be replaced.
-    pub fn make(path: &Path, force: bool) -> Result<Self> {
+    pub fn make(path: &Path, force: bool, inputs: &EvaluationInputs) -> Result<Self> {
         let folder = ResultsFolder {
             path: path.to_owned(),
             force,
+            table: inputs.table.map(Path::to_owned),
         };
+        folder.refuse_inputs(inputs)?;
         let mut there = folder.reports();
         there.push(path.join(PREDICTIONS));
         there.retain(|file| file.symlink_metadata().is_ok());
@@ -86,6 +99,15 @@ impl ResultsFolder {
         probed
             .map_err(|error| Usage::error(format!("-o {}: {}", path_text(path), error.kind())))?;
         Ok(folder)
+    }
+
+    /// Refuses to replace what the figures are made of. Only the table that is measured may lie here: it stays.
+    fn refuse_inputs(&self, inputs: &EvaluationInputs) -> Result<()> {
+        let others = || inputs.others.iter().copied();
+        for report in self.reports() {
+            refuse_input("-o", &report, others().chain(inputs.table))?;
+        }
+        refuse_input("-o", &self.path.join(PREDICTIONS), others())
     }
 
     /// The reports and plots that are there, or may be.
@@ -130,6 +152,7 @@ impl ResultsFolder {
         panels: &[PlotPanel],
         severities: &[SeverityPanel],
     ) -> Result<()> {
+        self.remove_other_predictions()?;
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
         write_whole(&self.path.join("report.json"), &json, self.force)?;
@@ -154,6 +177,15 @@ impl ResultsFolder {
             remove(&surplus)?;
         }
         Ok(())
+    }
+
+    /// Removes the predictions of an earlier run beside a report that is not of them.
+    fn remove_other_predictions(&self) -> Result<()> {
+        let earlier = self.path.join(PREDICTIONS);
+        match &self.table {
+            Some(table) if self.force && !is_same_file(&earlier, table) => remove(&[earlier]),
+            _ => Ok(()),
+        }
     }
 
     fn csv(&self, report: &EvaluationReport) -> Result<()> {
@@ -315,6 +347,10 @@ mod tests {
         }
     }
 
+    fn made(path: &Path, force: bool) -> Result<ResultsFolder> {
+        ResultsFolder::make(path, force, &EvaluationInputs::default())
+    }
+
     fn text(path: &Path) -> String {
         fs::read_to_string(path).unwrap()
     }
@@ -325,9 +361,9 @@ mod tests {
         fs::create_dir(place.path().join("plots")).unwrap();
         let plot = place.path().join("plots/1-pneumonia.svg");
         fs::write(place.path().join("plots/notes.txt"), "mine").unwrap();
-        assert!(ResultsFolder::make(place.path(), false).is_ok());
+        assert!(made(place.path(), false).is_ok());
         fs::write(&plot, "theirs").unwrap();
-        let refused = ResultsFolder::make(place.path(), false).err().unwrap();
+        let refused = made(place.path(), false).err().unwrap();
         assert!(refused.is::<Usage>());
         assert!(refused.to_string().ends_with(ALREADY_EXISTS), "{refused}");
         assert_eq!(text(&plot), "theirs");
@@ -337,7 +373,7 @@ mod tests {
     #[test]
     fn what_came_meanwhile_stays_and_no_link_is_followed() {
         let place = tempfile::tempdir().unwrap();
-        let folder = ResultsFolder::make(place.path(), false).unwrap();
+        let folder = made(place.path(), false).unwrap();
         let theirs = place.path().join("report.json");
         fs::write(&theirs, "theirs").unwrap();
         assert!(folder.write(&report(), &[], &[]).is_err());
@@ -350,7 +386,7 @@ mod tests {
         let card = ModelCard::default();
         assert!(folder.predictions(&card).is_err());
         assert_eq!(text(&precious), "precious");
-        let folder = ResultsFolder::make(place.path(), true).unwrap();
+        let folder = made(place.path(), true).unwrap();
         drop(folder.predictions(&card).unwrap());
         assert_eq!(text(&precious), "precious");
         assert!(table.symlink_metadata().unwrap().is_file());
@@ -362,13 +398,13 @@ mod tests {
     #[test]
     fn new_predictions_leave_no_report_and_no_plot_of_the_earlier_ones() {
         let place = tempfile::tempdir().unwrap();
-        let folder = ResultsFolder::make(place.path(), false).unwrap();
+        let folder = made(place.path(), false).unwrap();
         drop(folder.predictions(&ModelCard::default()).unwrap());
         folder.write(&report(), &[], &[]).unwrap();
         let plots = place.path().join("plots");
         fs::write(plots.join("2-viral.svg"), "an earlier plot").unwrap();
         fs::write(plots.join("notes.txt"), "mine").unwrap();
-        let folder = ResultsFolder::make(place.path(), true).unwrap();
+        let folder = made(place.path(), true).unwrap();
         assert!(
             place.path().join("report.json").exists(),
             "nothing is new yet"

@@ -11,12 +11,12 @@ mod prevalence;
 mod scores;
 mod where_it_looks;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
-use self::folder::ResultsFolder;
+use self::folder::{EvaluationInputs, ResultsFolder};
 use self::predictions::{PredictionTable, WantedRows};
 use super::shared::batch::{Crew, KnownFiles, Signals, guarded};
 use super::shared::{CommandContext, SOME_FAILED, Usage, cases, complain, print};
@@ -76,7 +76,15 @@ pub fn run(arguments: &cli::Evaluate, context: &CommandContext) -> Result<ExitCo
         }
     };
     let folder = arguments.output.as_deref();
-    let folder = folder.map(|folder| ResultsFolder::make(folder, arguments.force));
+    let inputs = EvaluationInputs {
+        table: arguments.predictions.as_deref(),
+        others: [Some(&arguments.cases.manifest), arguments.against.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+            .collect(),
+    };
+    let folder = folder.map(|folder| ResultsFolder::make(folder, arguments.force, &inputs));
     let folder = folder.transpose()?;
     let signals = Signals::watch().context("watching for signals")?;
 

@@ -20,6 +20,7 @@ use super::scores::{WithoutScore, is_without_score, labels, score};
 use super::{Answers, CaseOutcome, Manifest, ModelCard, Usage};
 use crate::commands::shared::cases::{contents, file, table_bytes};
 use crate::commands::shared::complain;
+use crate::commands::shared::shard::part::{IS_PART, is_part};
 use crate::domain::columns::PATIENT;
 use crate::domain::columns::{FILM_COUNTS, STUDY, is_reserved};
 use crate::domain::text::clean;
@@ -70,6 +71,9 @@ impl PredictionTable {
     pub fn read(file: &Path, wanted: impl FnOnce() -> Result<WantedRows>) -> Result<Self> {
         if !is_large(file) {
             return Self::parse(file, &table_bytes(file)?);
+        }
+        if is_part(file) {
+            return Err(Usage::error(format!("{}: {IS_PART}", path_text(file))));
         }
         let found = wanted()?.cells(file);
         let fail = |error: FlatError| Usage::error(format!("{}: {error}", path_text(file)));

@@ -9,6 +9,7 @@ mod rows;
 
 use std::collections::BTreeMap;
 use std::io::BufWriter;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ use self::order::RowOrder;
 use self::parts::{FoundPart, WholePart};
 use self::rows::RowMerge;
 use super::shared::batch::Signals;
-use super::shared::output_file::{OutputFile, refuse_to_replace};
+use super::shared::output_file::{OutputFile, refuse_input, refuse_to_replace};
 use super::shared::{SOME_FAILED, Usage, complain, note, print};
 use crate::cli;
 use crate::domain::text::Printable;
@@ -33,6 +34,7 @@ pub fn run(arguments: &cli::Merge) -> Result<ExitCode> {
     let format = TableFormat::of(asked, Some(output));
     let format = format.map_err(|error| Usage::error(format!("-o {error}")))?;
     refuse_to_replace(output, arguments.force)?;
+    refuse_input("-o", output, arguments.parts.iter().map(PathBuf::as_path))?;
     let signals = Signals::watch().context("watching for signals")?;
 
     let mut parts = Vec::new();

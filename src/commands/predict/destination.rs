@@ -17,7 +17,7 @@ use super::mode::WriteMode;
 use super::previous::{Previous, ResumedTable, holds_no_row};
 use super::studies::{self, StudyTable};
 use crate::cli;
-use crate::commands::shared::output_file::{is_database, owner_only};
+use crate::commands::shared::output_file::{is_database, owner_only, refuse_input};
 use crate::commands::shared::shard::group::Unit;
 use crate::commands::shared::shard::part::{films_of, journal_of};
 use crate::commands::shared::{Usage, complain, standard_output};
@@ -85,6 +85,7 @@ impl TableDestination {
             destination.refuse_as_part()?;
         }
         destination.check(roots)?;
+        destination.refuse_inputs(arguments)?;
         Ok(destination)
     }
 
@@ -183,7 +184,7 @@ impl TableDestination {
             standard_output()?;
             return Ok(());
         };
-        refuse_input(file, roots)?;
+        refuse_radiograph(file, roots)?;
         let journal = self.is_staged.then(|| self.kept_beside(file));
         for file in [Some(file), journal.as_ref()].into_iter().flatten() {
             let Ok(found) = fs::metadata(file) else {
@@ -197,7 +198,46 @@ impl TableDestination {
             }
             self.refuse_to_replace(file, &found)?;
         }
+        self.refuse_to_lose(file)
+    }
+
+    /// Refuses to replace a table or a list that is read. A table that is continued keeps the rows that it has.
+    fn refuse_inputs(&self, arguments: &cli::Predict) -> Result<()> {
+        let since = Some(&arguments.since).filter(|_| !self.mode.continues());
+        let inputs = || {
+            let others = [&arguments.files_from, &arguments.pseudonym_key];
+            let since = since.into_iter().flatten();
+            let inputs = since.chain(others.into_iter().flatten());
+            inputs.map(PathBuf::as_path)
+        };
+        for output in [self.file.clone(), self.written()].iter().flatten() {
+            refuse_input("-o", output, inputs())?;
+        }
         Ok(())
+    }
+
+    /// Refuses to continue what could only be replaced: a file that is no table of studies or folders, or one without
+    /// the rows of its films.
+    fn refuse_to_lose(&self, file: &Path) -> Result<()> {
+        let length = |file: &Path| fs::metadata(file).map_or(0, |found| found.len());
+        let is_continued = self.unit.is_group() && self.mode.continues();
+        if !is_continued || length(file) == 0 || self.holds_no_row(file) {
+            return Ok(());
+        }
+        let reason = if !studies::is_study_table(file) {
+            "no table of studies or folders, and cannot be continued".to_owned()
+        } else if length(&films_of(file)) == 0 {
+            format!(
+                "it exists, and the rows of its films do not ({})",
+                path_text(&films_of(file))
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Usage::error(format!(
+            "-o {}: {reason}; --force replaces it",
+            path_text(file)
+        )))
     }
 
     /// Refuses a file that has rows. An empty file, a table without rows, a pipe and a device have
@@ -262,7 +302,12 @@ impl TableDestination {
         let mut is_copy = false;
         // The rows of the films of a study are nowhere else.
         if self.is_staged && self.mode.continues() && !self.unit.is_group() {
+            let had_rows = file.metadata()?.len() > 0;
             let taken = table.take_up(&file);
+            if taken.is_err() && !had_rows {
+                // What could not be copied is in the table itself.
+                let _ = fs::remove_file(path);
+            }
             is_copy = taken.with_context(|| format!("continuing {self}"))?;
         }
         let found = file.metadata()?;
@@ -377,7 +422,7 @@ fn leads_to(path: &Path, file: &File) -> bool {
 }
 
 /// Refuses to overwrite a radiograph or a review store, as after a slip in the shell (`-o` before a glob).
-fn refuse_input(file: &Path, roots: &[PathBuf]) -> Result<()> {
+fn refuse_radiograph(file: &Path, roots: &[PathBuf]) -> Result<()> {
     let Ok(metadata) = fs::metadata(file) else {
         return Ok(());
     };

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::mode::WriteMode;
-use super::selection::Selection;
+use super::selection::{RowOwner, Selection};
 use crate::commands::shared::batch::{EarlierRows, Progress};
+use crate::commands::shared::shard::group::FilmGroup;
 use crate::domain::ContentId;
+use crate::domain::columns::STUDY;
 use crate::export::{CONTENT, Record, path_of};
 use crate::imaging::{DecodeLimits, Sighting, content_of, sight};
 use crate::library::{WalkItem, real, scan};
@@ -100,6 +102,34 @@ struct AskedItem<'a> {
     rows: &'a [u32],
 }
 
+/// What the walk found of the rows of a table.
+#[derive(Default)]
+struct AskedItems<'a> {
+    /// The items of this run that have rows.
+    items: Vec<AskedItem<'a>>,
+    /// Rows of problems that are solved: what they are about was walked, and holds films itself.
+    solved: Vec<u32>,
+    /// Rows of items that are in another shard.
+    elsewhere: HashSet<u32>,
+    /// All rows of items that the walk found.
+    found: HashSet<u32>,
+}
+
+/// What is in the file of an item now.
+#[derive(Debug, Clone, Default)]
+struct FileNow {
+    content: Option<ContentId>,
+    /// Where a row is about a study or folder.
+    group: Option<FilmGroup>,
+}
+
+/// What a row says of its film, as the table writes it.
+#[derive(Debug)]
+struct RowFilm {
+    path: PathBuf,
+    study: Box<str>,
+}
+
 /// The rows of a table, numbered in their order.
 #[derive(Debug, Default)]
 pub struct DoneRows {
@@ -109,11 +139,21 @@ pub struct DoneRows {
     /// Row numbers by the real path.
     by_path: HashMap<PathBuf, Vec<u32>>,
     folders: Folders,
+    /// The films of the rows, where rows are of one run alone.
+    films: Option<Vec<RowFilm>>,
     /// The number of answers that do not name their content.
     pub without_content: usize,
 }
 
 impl DoneRows {
+    /// No rows yet, of a table that a run with this selection continues.
+    pub fn of(selection: &Selection) -> Self {
+        DoneRows {
+            films: selection.owns_rows().then(Vec::new),
+            ..DoneRows::default()
+        }
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.answers.len()
@@ -130,6 +170,12 @@ impl DoneRows {
         let path = path_of(row.value("path").unwrap_or_default());
         self.is_relative
             .push(path.is_relative() && !is_remote(&path));
+        if let Some(films) = &mut self.films {
+            films.push(RowFilm {
+                path: path.clone(),
+                study: row.value(STUDY).unwrap_or_default().into(),
+            });
+        }
         self.by_path
             .entry(self.folders.real(&path))
             .or_default()
@@ -140,20 +186,28 @@ impl DoneRows {
     /// Finds out which rows of the files of this run still hold; the rows of other files stay. `None`
     /// after a signal.
     pub fn checked(&self, mode: WriteMode, check: &Check) -> Option<Checked> {
-        let (asked, solved) = self.asked(check.selection);
-        let contents = self.contents(&asked, check)?;
+        let asked = self.asked(check.selection);
+        let files = self.files_now(&asked.items, check)?;
         let mut checked = Checked::default();
         if mode == WriteMode::Resume {
-            checked.dropped.extend(solved);
+            checked.dropped.extend(&asked.solved);
         }
         let (mut is_changed, mut is_here) = (false, false);
-        for (AskedItem { found, rows }, content) in asked.iter().zip(contents) {
-            let path = found.path();
+        for (AskedItem { found, rows }, now) in asked.items.iter().zip(files) {
+            let (path, content) = (found.path(), now.content);
             let keeps_unread = matches!(found, WalkItem::Unread { .. }) && !check.lists_unread;
-            let holding = self.holding(rows, content, keeps_unread);
+            let mut holding = self.holding(rows, content, keeps_unread);
             is_changed |= holding.is_none() && rows.iter().any(|row| self.is_relative_answer(*row));
             is_here |= self.is_recorded(rows, content);
             let is_error = rows.iter().all(|row| !self.is_answer(*row));
+            if let (Some(stays), Some(films)) = (holding, &self.films) {
+                let study = &films[stays as usize].study;
+                match check.selection.owner_of(found, now.group.as_ref(), study) {
+                    RowOwner::This => {}
+                    RowOwner::ThisAnew => holding = None,
+                    RowOwner::Other => checked.note_other(stays),
+                }
+            }
             match (mode, holding) {
                 (WriteMode::Append, None) => {
                     checked.done.outdated += usize::from(!is_error);
@@ -175,9 +229,43 @@ impl DoneRows {
                 }
             }
         }
+        self.judge_unasked(&asked, &mut checked, check)?;
+        let other = checked.other_run.zip(self.films.as_ref());
+        checked.path_of_other = other.map(|(row, films)| films[row as usize].path.clone());
         checked.done.before.kept = self.len() - checked.dropped.len();
         checked.is_elsewhere = is_changed && !is_here && !self.is_any_here(check)?;
         Some(checked)
+    }
+
+    /// Looks for rows of other runs among those that no item of this run has. `None` after a signal.
+    fn judge_unasked(
+        &self,
+        asked: &AskedItems,
+        checked: &mut Checked,
+        check: &Check,
+    ) -> Option<()> {
+        for (row, film) in self.films.iter().flatten().enumerate() {
+            if check.stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let row = row as u32;
+            if checked.dropped.contains(&row) {
+                continue;
+            }
+            if asked.elsewhere.contains(&row) {
+                // A film that is no film any more has another place than its study had.
+                if check.selection.is_by_header() {
+                    checked.dropped.insert(row);
+                } else {
+                    checked.note_other(row);
+                }
+            } else if !asked.found.contains(&row)
+                && !check.selection.owns_unfound(&film.path, &film.study)
+            {
+                checked.note_other(row);
+            }
+        }
+        Some(())
     }
 
     fn is_answer(&self, row: u32) -> bool {
@@ -214,25 +302,32 @@ impl DoneRows {
         Some(false)
     }
 
-    /// The items of this run that have rows; and rows of problems that are solved: what they are about was walked, and
-    /// holds films itself.
-    fn asked(&self, selection: &Selection) -> (Vec<AskedItem<'_>>, Vec<u32>) {
-        let (mut asked, mut folders) = (Vec::new(), Folders::default());
-        let mut reported: HashSet<&Path> = HashSet::new();
+    /// Walks, and finds out which rows the items have that the walk finds.
+    fn asked(&self, selection: &Selection) -> AskedItems<'_> {
+        let (mut asked, mut folders) = (AskedItems::default(), Folders::default());
         scan(selection.roots, |found| {
             let real = folders.real(found.path());
-            if let Some((path, rows)) = self.by_path.get_key_value(&real) {
-                reported.insert(path);
+            if let Some(rows) = self.by_path.get(&real) {
+                asked.found.extend(rows);
                 if selection.may_have(&found) {
-                    asked.push(AskedItem { found, rows });
+                    asked.items.push(AskedItem { found, rows });
+                } else {
+                    asked.elsewhere.extend(rows);
                 }
             }
             ControlFlow::Continue(())
         });
+        for AskedItem { rows, .. } in &asked.items {
+            // One file may be found at two paths.
+            rows.iter().for_each(|row| {
+                asked.elsewhere.remove(row);
+            });
+        }
         let is_error = |row: &u32| self.answers[*row as usize] == RowAnswer::Error;
         let mut solved = Vec::new();
         for (path, rows) in &self.by_path {
-            if rows.iter().all(is_error) && !reported.contains(path.as_path()) {
+            let is_found = rows.iter().any(|row| asked.found.contains(row));
+            if rows.iter().all(is_error) && !is_found {
                 solved.push((path, rows));
             }
         }
@@ -241,16 +336,19 @@ impl DoneRows {
             solved.retain(|(path, _)| walked.has_entered(path));
         }
         let solved = solved.into_iter().flat_map(|(_, rows)| rows);
-        (asked, solved.copied().collect())
+        asked.solved = solved.copied().collect();
+        asked
     }
 
-    /// The content of each file that has a row with a content; `None` for others, and if the file cannot
-    /// be read. The whole is `None` after a signal. Films of a PACS are not fetched for this: under its
-    /// address, an instance never changes.
-    fn contents(&self, asked: &[AskedItem], check: &Check) -> Option<Vec<Option<ContentId>>> {
+    /// What is in the file of each item: its content, if a row of it has one and the file can be read, and its study or
+    /// folder. The whole is `None` after a signal. Films of a PACS are not fetched for this: under its address, an
+    /// instance never changes.
+    fn files_now(&self, asked: &[AskedItem], check: &Check) -> Option<Vec<FileNow>> {
         let says = |row: &u32| matches!(self.answers[*row as usize], RowAnswer::Answer(Some(_)));
+        let is_compared =
+            |item: &AskedItem| item.rows.iter().any(says) && !is_remote(item.found.path());
         let wanted: Vec<usize> = (0..asked.len())
-            .filter(|at| asked[*at].rows.iter().any(says) && !is_remote(asked[*at].found.path()))
+            .filter(|at| self.films.is_some() || is_compared(&asked[*at]))
             .collect();
         let progress = Progress::new(check.shown, EarlierRows::default());
         progress.expect(wanted.len() as u64);
@@ -261,25 +359,30 @@ impl DoneRows {
                 let Some(at) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) else {
                     break;
                 };
-                let content = content_of(asked[*at].found.path(), check.limits);
-                found.push((*at, content.ok()));
+                let item = &asked[*at];
+                let content = || content_of(item.found.path(), check.limits).ok();
+                let now = FileNow {
+                    content: is_compared(item).then(content).flatten(),
+                    group: check.selection.group(&item.found),
+                };
+                found.push((*at, now));
                 progress.advance();
             }
             found
         };
-        let mut contents = vec![None; asked.len()];
+        let mut files = vec![FileNow::default(); asked.len()];
         thread::scope(|scope| {
             let threads: Vec<_> = (1..check.threads).map(|_| scope.spawn(work)).collect();
             let mut found = work();
             for thread in threads {
                 found.extend(thread.join().unwrap_or_default());
             }
-            for (at, content) in found {
-                contents[at] = content;
+            for (at, now) in found {
+                files[at] = now;
             }
         });
         progress.clear();
-        (!check.stop.load(Ordering::Relaxed)).then_some(contents)
+        (!check.stop.load(Ordering::Relaxed)).then_some(files)
     }
 
     /// The first row that is an answer for this content. A row without a content is believed, and so is
@@ -339,4 +442,14 @@ pub struct Checked {
     /// Whether files differ from their rows, and no row shows that its relative path belongs to this
     /// folder.
     pub is_elsewhere: bool,
+    /// The first row that would stay and is of another run.
+    other_run: Option<u32>,
+    /// The film of that row.
+    pub path_of_other: Option<PathBuf>,
+}
+
+impl Checked {
+    fn note_other(&mut self, row: u32) {
+        self.other_run = Some(self.other_run.map_or(row, |first| first.min(row)));
+    }
 }

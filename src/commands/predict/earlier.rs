@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::commands::shared::shard::part::{IS_PART, is_part};
 use crate::commands::shared::{Usage, complain};
 use crate::domain::ContentId;
 use crate::export::{
@@ -78,7 +79,10 @@ fn one(table: &Path, predictions: &PredictionRows) -> Result<Vec<ContentId>> {
             rows.note(&row);
             Ok::<_, ReadError>(())
         });
-        let extent = read.map_err(|error| fail(error.to_string()))?;
+        let extent = read.map_err(|error| match is_part(table) {
+            true => fail(IS_PART.to_owned()),
+            false => fail(error.to_string()),
+        })?;
         rows.is_table |= extent.columns.iter().any(|column| column == CONTENT);
     }
     if !rows.is_table {

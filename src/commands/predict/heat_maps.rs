@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
+use super::earlier::EarlierContents;
 use super::selection::Selection;
 use crate::cli;
 use crate::commands::shared::output_file::OutputFile;
@@ -19,7 +20,7 @@ use crate::domain::{
     DEFAULT_OPACITY, HeatMap, HeatMapChoice, HeatMapSubject, ModelCard, Prediction, Radiograph,
 };
 use crate::export::path_text;
-use crate::imaging::{StillPicture, png_with_text};
+use crate::imaging::{DecodeLimits, StillPicture, content_of, png_with_text};
 use crate::library::WalkItem;
 
 /// The longest side of a picture, in pixels.
@@ -50,6 +51,8 @@ impl HeatMaps {
         arguments: &cli::Predict,
         selection: &Selection,
         card: &ModelCard,
+        earlier: &EarlierContents,
+        limits: &DecodeLimits,
     ) -> Result<Option<Self>> {
         let Some(folder) = &arguments.heatmaps else {
             return Ok(None);
@@ -73,7 +76,12 @@ impl HeatMaps {
         // Where a run continues a table, only images without a row get a heat map.
         let replaces = arguments.force || arguments.resume || arguments.append;
         if !replaces {
-            refuse_to_replace(folder, selection)?;
+            // What earlier tables have is not scored, and keeps the heat map that it has.
+            let is_known = |path: &Path| {
+                let content = content_of(path, limits);
+                content.is_ok_and(|content| earlier.has(content))
+            };
+            refuse_to_replace(folder, selection, is_known)?;
         }
         Ok(Some(HeatMaps {
             folder: folder.clone(),
@@ -125,7 +133,11 @@ impl HeatMaps {
 }
 
 /// Refuses a folder with heat maps that this run would replace.
-fn refuse_to_replace(folder: &Path, selection: &Selection) -> Result<()> {
+fn refuse_to_replace(
+    folder: &Path,
+    selection: &Selection,
+    is_known: impl Fn(&Path) -> bool,
+) -> Result<()> {
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     if is_empty {
         return Ok(());
@@ -135,7 +147,7 @@ fn refuse_to_replace(folder: &Path, selection: &Selection) -> Result<()> {
         if let WalkItem::Image(path) | WalkItem::Unread { path, .. } = found {
             let map = folder.join(name_for(&path));
             let is_there = map.symlink_metadata().is_ok_and(|found| !found.is_dir());
-            there += usize::from(is_there && selection.has(&path));
+            there += usize::from(is_there && selection.has(&path) && !is_known(&path));
         }
         ControlFlow::Continue(())
     });

@@ -91,7 +91,6 @@ fn predict(
         Ahead::open(roots.clone(), limits)
     };
     let classifier = context.classifier()?;
-    let heat_maps = HeatMaps::of(arguments, &selection, classifier.card())?;
     let assumed = assumed(&arguments.assumptions, classifier.card())?;
     let foretells = arguments.prognosis.is_asked();
     refuse_if_nothing_is_foretold(foretells, classifier.card())?;
@@ -107,6 +106,7 @@ fn predict(
         run.about.columns = study_columns(&run.about.columns);
     }
     let earlier = EarlierContents::read(&arguments.since, &predictions)?;
+    let heat_maps = HeatMaps::of(arguments, &selection, classifier.card(), &earlier, limits)?;
     let cache = arguments
         .cache
         .then(|| BatchCache::open(context, classifier.card()))

@@ -51,13 +51,14 @@ impl Previous<'_> {
     /// # Errors
     /// [`Usage`], if it is no such table, or was made by another model or in another way.
     pub fn resume(&self, mut file: File, check: &Check) -> Result<Option<(ResumedTable, Done)>> {
-        let survey = self.survey(&file)?;
+        let survey = self.survey(&file, check)?;
         self.refuse_others(&survey)?;
         self.report_unknown(&survey);
         let Some(checked) = survey.rows.checked(self.mode, check) else {
             return Ok(None);
         };
         self.refuse_other_folder(&survey, &checked)?;
+        self.refuse_other_run(&checked)?;
         self.report_torn_row(&survey);
         let name = path_text(self.path);
         let columns = self.predictions.columns();
@@ -83,8 +84,11 @@ impl Previous<'_> {
         Ok(Some((table, checked.done)))
     }
 
-    fn survey(&self, file: &File) -> Result<Survey> {
-        let mut survey = Survey::default();
+    fn survey(&self, file: &File, check: &Check) -> Result<Survey> {
+        let mut survey = Survey {
+            rows: DoneRows::of(check.selection),
+            ..Survey::default()
+        };
         let columns = self.predictions.columns();
         let earlier = self.predictions.earlier_columns();
         // The members of a JSON object may come in any order.
@@ -241,6 +245,20 @@ impl Previous<'_> {
              every file has changed. Nothing was changed: go to that folder, or give another file",
             path_text(self.path),
             survey.rows.len()
+        )))
+    }
+
+    /// Refuses the rows of a run of other folders, another unit or another shard. They would be counted among those of
+    /// other films, or stand in a part that does not name their folder.
+    fn refuse_other_run(&self, checked: &Checked) -> Result<()> {
+        let Some(film) = &checked.path_of_other else {
+            return Ok(());
+        };
+        Err(Usage::error(format!(
+            "{} cannot be continued: its row of {} is not of this run, but of other files and folders, another order of \
+             them, another --unit or another --shard. Give those, or another file; --force begins anew",
+            path_text(self.path),
+            path_text(film)
         )))
     }
 

@@ -118,14 +118,21 @@ where
         let mut read = self.reader.thread();
         let mut whose = self.pseudonyms.map(|all| all.thread());
         let mut outcome = move |found: &WalkItem| {
+            let known = match found {
+                WalkItem::Image(path) => self.known_answer(path),
+                _ => None,
+            };
+            // Its heat map stays where an earlier run has put it.
+            if let Some(RowOutcome::Known) = known {
+                return RowOutcome::Known;
+            }
             if let Err(reason) = self.forget_heat_map(found.path()) {
                 return RowOutcome::Failed(reason);
             }
             match found {
                 WalkItem::Problem { reason, .. } => RowOutcome::Problem(reason.clone()),
                 WalkItem::Unread { format, .. } => RowOutcome::Unread(*format),
-                WalkItem::Image(path) => self
-                    .known_answer(path)
+                WalkItem::Image(path) => known
                     .unwrap_or_else(|| RowOutcome::of(path, read(path), self.assumed, self.limits)),
             }
         };

@@ -9,26 +9,28 @@ mod row;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-use self::identity::names_several_patients;
+use self::identity::judge;
 use self::row::{FilmPositions, FilmStatus, StudyFilms, StudyRow};
 use super::journal::{NamedTable, TableRun};
-use crate::commands::shared::Usage;
 use crate::commands::shared::output_file::OutputFile;
 use crate::commands::shared::shard::group::shard_of_name;
 use crate::commands::shared::shard::part::{
     BUFFER, PartContent, PartEnd, UnreadHeaders, content_of_rows,
 };
 use crate::commands::shared::shard::root_number;
+use crate::commands::shared::{Usage, complain};
 use crate::domain::ModelCard;
-use crate::domain::columns::{CONTENT, FILM_COUNTS, FILM_OF, HIGHEST, LUNGS, is_reserved};
+use crate::domain::columns::{CONTENT, FILM_COUNTS, FILM_OF, HIGHEST, LUNGS, STUDY, is_reserved};
+use crate::evaluation::tables::counted;
 use crate::export::{
-    FlatReader, FlatRow, FlatWriter, PART, TableFormat, json_line, path_of, path_text,
+    FlatError, FlatReader, FlatRow, FlatWriter, PART, ReadError, TableFormat, json_line, path_of,
+    path_text, read_table,
 };
 use crate::imaging::DecodeLimits;
 use crate::library::walk_order;
@@ -41,6 +43,33 @@ pub fn study_columns(films: &[String]) -> Vec<String> {
     let labels = films.iter().filter(|name| !is_reserved(name));
     let of = labels.map(|label| format!("{FILM_OF}{label}"));
     kept.chain(more).chain(of).collect()
+}
+
+/// Whether a file is a table of studies or folders, by any model and in any format.
+pub fn is_study_table(file: &Path) -> bool {
+    let columns = match FlatReader::open(file) {
+        Ok((columns, _)) => columns,
+        Err(FlatError::Array) => columns_of_array(file).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let needed = ["path", "status", STUDY, FILM_COUNTS[0]];
+    let has = |name: &&str| columns.iter().any(|column| column == name);
+    needed.iter().all(has)
+}
+
+/// The members of the first row of an array of JSON, as a table of predictions is written.
+fn columns_of_array(file: &Path) -> io::Result<Vec<String>> {
+    let from = BufReader::with_capacity(BUFFER, File::open(file)?);
+    let mut columns = Vec::new();
+    let read = read_table(TableFormat::Json, from, |row| {
+        columns = row.columns.to_vec();
+        // One row is enough.
+        Err(ReadError::Foreign(0))
+    });
+    match read {
+        Err(ReadError::Io(error)) => Err(error),
+        _ => Ok(columns),
+    }
 }
 
 /// What a table of studies is made with, beside the rows of the films.
@@ -74,14 +103,22 @@ pub fn publish(
             error.context(format!("reading {}", path_text(films)))
         }
     })?;
-    let mixed = names_several_patients(&studies, of);
+    let judged = judge(&studies, of);
     if of.stop.load(Ordering::Relaxed) {
         return Ok(false);
+    }
+    let mut studies = studies;
+    let left_out = judged.leave_out(&mut studies);
+    if left_out > 0 {
+        complain(&format!(
+            "left out of their studies or folders: {}, because nothing can be read there any more",
+            counted(left_out, "film")
+        ));
     }
     let roots: Vec<PathBuf> = run.about.roots.iter().map(|root| path_of(root)).collect();
     let mut rows: Vec<StudyRow> = Vec::with_capacity(studies.len());
     for (study, films) in studies {
-        let is_mixed = mixed.contains(&study);
+        let is_mixed = judged.is_mixed(&study);
         rows.push(of.row(&study, films, is_mixed, &roots, run, table.format)?);
     }
     rows.sort_by(|a, b| {

@@ -18,7 +18,7 @@ use self::page::{Fact, PageContents, ShownPatient};
 use self::pictures::{Pictures, SIDE};
 pub use self::screen::hook;
 use super::shared::batch::{Signals, Workers, decoders, guarded, in_order, silence_workers};
-use super::shared::output_file::{OutputFile, refuse_to_replace, write_whole};
+use super::shared::output_file::{OutputFile, is_same_file, refuse_to_replace, write_whole};
 use super::shared::reviews::{not_opened, store_path};
 use super::shared::study::refuse_open_study;
 use super::shared::{
@@ -229,9 +229,7 @@ impl<'a> PageDestination<'a> {
                 "a report is a page: give it a name that ends in .html",
             ));
         }
-        let is_image =
-            |path: &Path| path.canonicalize().ok() == arguments.image.canonicalize().ok();
-        if path.exists() && is_image(path) {
+        if is_same_file(path, &arguments.image) {
             return Err(fail("that is the image itself"));
         }
         refuse_to_replace(path, arguments.force)?;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -60,6 +60,37 @@ pub fn refuse_to_replace(path: &Path, force: bool) -> Result<()> {
     }
     if !force && path.symlink_metadata().is_ok() {
         return Err(fail(ALREADY_EXISTS));
+    }
+    Ok(())
+}
+
+/// Whether both paths lead to one file.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let found = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    let (Some(first), Some(second)) = (found(one), found(other)) else {
+        return false;
+    };
+    // On some file systems one file has two numbers.
+    let is_same_path = || one.canonicalize().ok() == other.canonicalize().ok();
+    (first.dev(), first.ino()) == (second.dev(), second.ino()) || is_same_path()
+}
+
+/// Refuses an output that would replace what the command reads: that is a slip, also with `--force`. `option` names the
+/// output.
+///
+/// # Errors
+/// [`Usage`], if the output is one of the inputs.
+pub fn refuse_input<'a>(
+    option: &str,
+    output: &Path,
+    inputs: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    let mut inputs = inputs.into_iter();
+    if inputs.any(|input| is_same_file(output, input)) {
+        return Err(Usage::error(format!(
+            "{option} {}: it is read by this command and would be lost; give another file",
+            path_text(output)
+        )));
     }
     Ok(())
 }
@@ -197,6 +228,27 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_input_is_known_by_any_of_its_names_and_a_pipe_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("in.csv"), "rows").unwrap();
+        fs::write(at("other.csv"), "rows").unwrap();
+        symlink(at("in.csv"), at("link.csv")).unwrap();
+        fs::hard_link(at("in.csv"), at("twin.csv")).unwrap();
+        let dotted = folder.path().join("./in.csv");
+        let input = at("in.csv");
+        for output in [at("in.csv"), at("link.csv"), at("twin.csv"), dotted] {
+            let error = refuse_input("-o", &output, [&*input]).unwrap_err();
+            assert!(error.to_string().contains("would be lost"), "{error}");
+        }
+        for output in [at("other.csv"), at("new.csv")] {
+            refuse_input("-o", &output, [&*input]).unwrap();
+        }
+        let null = Path::new("/dev/null");
+        refuse_input("-o", null, [null]).unwrap();
     }
 
     #[test]

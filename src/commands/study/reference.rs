@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli::ReferenceOfStudy;
-use crate::commands::shared::output_file::{refuse_to_replace, write_whole};
+use crate::commands::shared::output_file::{refuse_input, refuse_to_replace, write_whole};
 use crate::commands::shared::study::{LoadedStudy, PanelCalls};
 use crate::commands::shared::{SOME_FAILED, Usage, complain, print};
 use crate::domain::text::Printable;
@@ -22,6 +22,8 @@ pub fn run(arguments: &ReferenceOfStudy) -> Result<ExitCode> {
     }
     refuse_to_replace(output, arguments.force)?;
     let study = LoadedStudy::read(&arguments.study)?;
+    let list = study.folder.join(&study.file.cases.file);
+    refuse_input("-o", output, [&*study.path, &list])?;
     let Some(store) = study.opened_store()? else {
         return Err(Usage::error("no sitting has begun: nothing is decided"));
     };

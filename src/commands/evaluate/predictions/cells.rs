@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::commands::shared::shard::part::{JSON_MARK, MARK};
+use crate::commands::shared::shard::part::{IS_PART, begins_end};
 use crate::domain::columns::separator_line;
 use crate::export::{Cells, ReadError, TableFormat, is_label, read_array, read_cells, read_table};
 
@@ -17,7 +17,7 @@ pub fn cells(bytes: &[u8]) -> Result<Cells, String> {
     let bytes = separator_line(bytes).map_or(bytes, |(_, table)| table);
     let format = TableFormat::sniffed(bytes);
     if is_part(bytes) {
-        return Err("one part of a run of several; cxr merge makes the table of all".to_owned());
+        return Err(IS_PART.to_owned());
     }
     if !format.is_json() {
         return read_cells(bytes).map_err(|error| error.to_string());
@@ -60,8 +60,7 @@ pub fn cells(bytes: &[u8]) -> Result<Cells, String> {
 fn is_part(bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_end();
     let begin = bytes.iter().rposition(|byte| *byte == b'\n');
-    let last = &bytes[begin.map_or(0, |at| at + 1)..];
-    last.starts_with(MARK.as_bytes()) || last.starts_with(JSON_MARK.as_bytes())
+    begins_end(&bytes[begin.map_or(0, |at| at + 1)..])
 }
 
 /// Replaces `NaN` and `Infinity` by `null`: Python writes them, but JSON does not have them.

@@ -33,6 +33,20 @@ fn scores(table: &PredictionTable, paths: &[&str], root: &str) -> Result<Vec<Opt
     Ok(outcomes.map(first).collect())
 }
 
+/// A part that is too large to be held is known before any of its rows is read.
+#[test]
+fn a_large_part_is_said_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let part = folder.path().join("part.csv");
+    let mut file = std::fs::File::create(&part).unwrap();
+    file.set_len(40 << 20).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).unwrap();
+    std::io::Write::write_all(&mut file, b"\n#cxr-part {\"format\":1}\n").unwrap();
+    let read = PredictionTable::read(&part, || panic!("its rows are not looked at"));
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains("cxr merge"), "{error}");
+}
+
 #[test]
 fn rows_find_their_cases_wherever_both_were_run() {
     let table = table(

@@ -13,56 +13,88 @@ use crate::sources::is_remote;
 /// More different identities than this in one study are several patients, however they are written.
 const MOST: usize = 64;
 
-/// The studies whose films name several patients. The headers of films are read again for this, of studies with several
-/// films only: what a file says of a patient is in no table. Remote films are not fetched again.
-pub fn names_several_patients(
-    studies: &HashMap<String, StudyFilms>,
-    of: &StudyTable,
-) -> HashSet<String> {
+/// What the headers of the films say when the rows of studies are made.
+#[derive(Default)]
+pub struct Judged {
+    /// The studies whose films name several patients.
+    mixed: HashSet<String>,
+    /// For each other study, its films whose header cannot be read any more.
+    gone: HashMap<String, Vec<usize>>,
+}
+
+impl Judged {
+    pub fn is_mixed(&self, study: &str) -> bool {
+        self.mixed.contains(study)
+    }
+
+    /// Leaves the films out that are gone: nobody can tell any more whose they are. Returns how many.
+    pub fn leave_out(&self, studies: &mut HashMap<String, StudyFilms>) -> usize {
+        for (study, gone) in &self.gone {
+            if let Some(study) = studies.get_mut(study) {
+                gone.iter()
+                    .for_each(|film| study.films[*film].status = FilmStatus::Gone);
+            }
+        }
+        self.gone.values().map(Vec::len).sum()
+    }
+
+    fn extend(&mut self, other: Judged) {
+        self.mixed.extend(other.mixed);
+        self.gone.extend(other.gone);
+    }
+}
+
+/// Reads the headers of films again, of studies with several films only: what a file says of a patient is in no table.
+/// Remote films are not fetched again.
+pub fn judge(studies: &HashMap<String, StudyFilms>, of: &StudyTable) -> Judged {
     let several: Vec<_> = studies
         .iter()
         .filter(|(_, study)| study.films.len() > 1)
         .collect();
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut mixed = Vec::new();
+        let mut judged = Judged::default();
         while !of.stop.load(Ordering::Relaxed) {
             let Some((name, study)) = several.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 break;
             };
-            if is_mixed(study, of) {
-                mixed.push((*name).clone());
+            match gone_films(study, of) {
+                None => drop(judged.mixed.insert((*name).clone())),
+                Some(gone) if gone.is_empty() => {}
+                Some(gone) => drop(judged.gone.insert((*name).clone(), gone)),
             }
         }
-        mixed
+        judged
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (1..of.threads).map(|_| scope.spawn(work)).collect();
-        let mut mixed: HashSet<String> = work().into_iter().collect();
+        let mut judged = work();
         for thread in threads {
-            mixed.extend(thread.join().unwrap_or_default());
+            judged.extend(thread.join().unwrap_or_default());
         }
-        mixed
+        judged
     })
 }
 
-fn is_mixed(study: &StudyFilms, of: &StudyTable) -> bool {
+/// The films of a study whose header cannot be read now; `None` if the others name several patients.
+fn gone_films(study: &StudyFilms, of: &StudyTable) -> Option<Vec<usize>> {
+    let mut gone = Vec::new();
     let mut found: HashSet<PatientIdentity> = HashSet::new();
-    for film in &study.films {
+    for (number, film) in study.films.iter().enumerate() {
         let path = path_of(&film.path);
         let is_read = !matches!(film.status, FilmStatus::Failed | FilmStatus::Skipped);
         if !is_read || is_remote(&path) {
             continue;
         }
-        // A film that is gone by now names no other patient.
-        if let Ok(film) = film_study(&path, of.limits) {
-            found.insert(film.patient);
+        match film_study(&path, of.limits) {
+            Ok(film) => drop(found.insert(film.patient)),
+            Err(_) => gone.push(number),
         }
         if found.len() > MOST || are_several(&found) {
-            return true;
+            return None;
         }
     }
-    false
+    Some(gone)
 }
 
 fn are_several(found: &HashSet<PatientIdentity>) -> bool {

@@ -63,6 +63,8 @@ pub enum FilmStatus {
     Failed,
     /// No film.
     Skipped,
+    /// Its header cannot be read any more, so that nobody can tell whose it is. It is left out.
+    Gone,
 }
 
 impl FilmStatus {
@@ -140,6 +142,10 @@ impl StudyFilms {
         let main = foremost
             .and_then(|label| highest.of(label))
             .or_else(|| self.films.iter().position(|film| film.status.has_scores()))
+            .or_else(|| {
+                let mut films = self.films.iter();
+                films.position(|film| film.status != FilmStatus::Gone)
+            })
             .unwrap_or(0);
         let main = self.films.get(main).map_or("", |film| &film.path);
         let was_scored = !is_mixed
@@ -189,7 +195,7 @@ impl StudyFilms {
 
     fn count(&self, column: &str) -> usize {
         let is_counted = |film: &&FilmRow| match film.status {
-            FilmStatus::Skipped => false,
+            FilmStatus::Skipped | FilmStatus::Gone => false,
             status if column == FILM_COUNTS[1] => status == FilmStatus::Refused,
             status if column == FILM_COUNTS[2] => status == FilmStatus::Failed,
             _ => true,
@@ -207,20 +213,25 @@ impl StudyFilms {
             return ("error", SEVERAL_PATIENTS.to_owned());
         }
         let failed = self.count(FILM_COUNTS[2]);
+        let is_gone = |film: &&FilmRow| film.status == FilmStatus::Gone;
+        let gone = self.films.iter().filter(is_gone).count();
         let has_scores = self.films.iter().any(|film| film.status.has_scores());
-        let status = if has_scores && failed == 0 && !self.has(FilmStatus::Caution) {
+        let status = if has_scores && failed + gone == 0 && !self.has(FilmStatus::Caution) {
             "ok"
         } else if has_scores {
             "caution"
         } else if self.has(FilmStatus::Refused) {
             "refused"
-        } else if failed > 0 {
+        } else if failed + gone > 0 {
             "error"
         } else {
             "skipped"
         };
         // Of a study with scores, only reasons to doubt them are said: a lateral film is no such reason.
-        let is_said = |film: &&FilmRow| !has_scores || film.status == FilmStatus::Caution;
+        let is_said = |film: &&FilmRow| match film.status {
+            FilmStatus::Gone => false,
+            status => !has_scores || status == FilmStatus::Caution,
+        };
         let said = self.films.iter().filter(is_said).map(|film| &*film.reasons);
         let mut reasons: Vec<&str> = Vec::new();
         for reason in said.flat_map(|said| said.split(BETWEEN)) {
@@ -228,19 +239,23 @@ impl StudyFilms {
                 reasons.push(reason);
             }
         }
-        let mut reasons = reasons.join(BETWEEN);
-        if has_scores && failed > 0 {
-            let between = if reasons.is_empty() { "" } else { BETWEEN };
-            let films = self.count(FILM_COUNTS[0]);
-            reasons = format!("{reasons}{between}{failed} of {films} films could not be read");
-        }
-        (status, reasons)
+        let films = self.count(FILM_COUNTS[0]);
+        let unread = (has_scores && failed > 0)
+            .then(|| format!("{failed} of {films} films could not be read"));
+        let left_out = (gone > 0).then(|| {
+            let all = films + gone;
+            format!("{gone} of {all} films cannot be read any more and are left out")
+        });
+        let doubts = [&unread, &left_out].into_iter().flatten();
+        reasons.extend(doubts.map(String::as_str));
+        (status, reasons.join(BETWEEN))
     }
 
     /// The labels that get no number from any film, and were withheld for at least one.
     fn withheld(&self, highest: &Highest, card: &ModelCard, format: TableFormat) -> Cell {
         let is_withheld = |name: &str| {
-            let has = |film: &FilmRow| film.withheld.split(BETWEEN).any(|held| held == name);
+            let is_held = |film: &FilmRow| film.withheld.split(BETWEEN).any(|held| held == name);
+            let has = |film: &FilmRow| film.status != FilmStatus::Gone && is_held(film);
             self.films.iter().any(has) && highest.of_label(name, card).is_none()
         };
         let labels = card.labels.iter().map(|label| label.name.as_str());

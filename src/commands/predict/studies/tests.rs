@@ -1,3 +1,4 @@
+use super::row::FilmRow;
 use super::*;
 use crate::commands::shared::shard::part::RunDescription;
 use crate::domain::{LabelCard, Question};
@@ -63,6 +64,15 @@ fn json() -> serde_json::Value {
 type Film<'a> = (&'a str, &'a str, &'a str, [&'a str; 3]);
 
 fn row_of(films: &[Film], is_mixed: bool) -> (String, BTreeMap<String, String>) {
+    row(films, is_mixed, &[])
+}
+
+/// The row where the files of some films are gone.
+fn row_without(films: &[Film], gone: &[&str]) -> (String, BTreeMap<String, String>) {
+    row(films, false, gone)
+}
+
+fn row(films: &[Film], is_mixed: bool, gone: &[&str]) -> (String, BTreeMap<String, String>) {
     let (columns, card, run) = (film_columns(), card(), run());
     let at = FilmPositions::of(&columns, &card);
     let mut study = StudyFilms::default();
@@ -72,6 +82,11 @@ fn row_of(films: &[Film], is_mixed: bool) -> (String, BTreeMap<String, String>) 
             "00", "cd", "", "name",
         ];
         study.add(&FlatRow::from(cells.to_vec()), &at);
+    }
+    for film in &mut study.films {
+        if gone.contains(&&*film.path) {
+            film.status = FilmStatus::Gone;
+        }
     }
     let (path, _, cells) = study.row("name", is_mixed, &card, &run, TableFormat::Csv);
     assert_eq!(cells.len(), run.columns.len());
@@ -188,6 +203,72 @@ fn a_film_that_failed_makes_the_numbers_doubtful() {
     assert_eq!((&*row["path"], &*row["films_failed"]), ("b.dcm", "1"));
 }
 
+/// Nobody can tell any more whose the film is.
+#[test]
+fn a_film_that_is_gone_is_left_out_and_its_number_with_it() {
+    let film = ("a.dcm", "caution", "small", ["0.9", "", "0.9"]);
+    let other = ("b.dcm", "ok", "", ["0.4", "", "0.2"]);
+    let refused = ("c.dcm", "refused", "lateral", ["", "", ""]);
+    let gone = "cannot be read any more and are left out";
+    for (films, status, reasons, path, counted, number) in [
+        (
+            &[film, other][..],
+            "caution",
+            format!("1 of 2 films {gone}"),
+            "b.dcm",
+            "1",
+            "0.400000",
+        ),
+        (
+            &[film, refused],
+            "refused",
+            format!("lateral; 1 of 2 films {gone}"),
+            "c.dcm",
+            "1",
+            "",
+        ),
+        (
+            &[film],
+            "error",
+            format!("1 of 1 films {gone}"),
+            "a.dcm",
+            "0",
+            "",
+        ),
+    ] {
+        let (main, row) = row_without(films, &["a.dcm"]);
+        assert_eq!((&*row["status"], &*row["reasons"]), (status, &*reasons));
+        assert_eq!((&*main, &*row["films"]), (path, counted));
+        assert_eq!(row["Pneumonia"], number);
+    }
+}
+
+#[test]
+fn only_a_table_of_studies_is_taken_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text, is_one) in [
+        ("s.csv", "path,status,study,films\n", true),
+        (
+            "s.jsonl",
+            r#"{"path":"a","status":"ok","study":"b","films":1}"#,
+            true,
+        ),
+        (
+            "s.json",
+            "[\n{\"path\":\"a\",\"status\":\"ok\",\"study\":\"b\",\"films\":1}\n]\n",
+            true,
+        ),
+        ("films.csv", "path,status,study\n", false),
+        ("other.csv", "id,name\n1,precious\n", false),
+        ("other.json", "[1, 2]", false),
+        ("bytes", "\u{fffd}\0\n", false),
+    ] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(is_study_table(&file), is_one, "{name}");
+    }
+}
+
 #[test]
 fn a_study_of_several_patients_has_no_numbers() {
     let films = ["a.dcm", "b.dcm"].map(|path| (path, "ok", "", ["0.9", "0.5", "0.9"]));
@@ -209,9 +290,5 @@ fn a_study_of_several_patients_has_no_numbers() {
 /// What is held of a film: see the module. A million of them stay below a gigabyte.
 #[test]
 fn a_film_takes_little_memory() {
-    assert!(
-        size_of::<row::FilmRow>() <= 96,
-        "{}",
-        size_of::<row::FilmRow>()
-    );
+    assert!(size_of::<FilmRow>() <= 96, "{}", size_of::<FilmRow>());
 }

@@ -85,6 +85,18 @@ impl<'a> RootPaths<'a> {
         self.below(path).1.as_os_str().as_bytes()
     }
 
+    /// The path of a row as the walk spells it, if it lies in one of these or was named itself: tables leave a leading
+    /// `./` out.
+    pub fn spelled(&self, path: &Path) -> Option<PathBuf> {
+        let is_held = |path: &PathBuf| {
+            let mut above = path.ancestors();
+            above.any(|folder| self.0.contains_key(folder))
+        };
+        [path.to_owned(), Path::new(".").join(path)]
+            .into_iter()
+            .find(is_held)
+    }
+
     /// The number of the folder, from 0, that a path lies in, and the path below it. A file that was named itself lies
     /// in none.
     fn below<'p>(&self, path: &'p Path) -> (Option<usize>, &'p Path) {
@@ -120,6 +132,27 @@ mod tests {
             (b"a.png", 1, 1),
         ] {
             assert_eq!(shard_of(key, of), expected, "{key:?} of {of}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_row_is_found_in_its_folder_however_that_was_spelled() {
+        let spelled = |root: &str, path: &str| {
+            let roots = [PathBuf::from(root)];
+            let found = RootPaths::new(&roots).spelled(Path::new(path));
+            found.map(|path| path.to_str().unwrap().to_owned())
+        };
+        for (root, path, expected) in [
+            ("a", "a/x.png", Some("a/x.png")),
+            ("./a", "a/x.png", Some("./a/x.png")),
+            (".", "x.png", Some("./x.png")),
+            ("/a", "/a/x.png", Some("/a/x.png")),
+            ("x.png", "x.png", Some("x.png")),
+            ("b", "a/x.png", None),
+            ("a/x", "a/x.png", None),
+            ("/a", "a/x.png", None),
+        ] {
+            assert_eq!(spelled(root, path).as_deref(), expected, "{root} {path}");
         }
     }
 

@@ -245,6 +245,22 @@ pub fn begin_of_end(file: &File) -> io::Result<Option<u64>> {
     Ok(is_end.then_some(begin))
 }
 
+/// Said of a part where a whole table is wanted.
+pub const IS_PART: &str = "one part of a run of several; cxr merge makes the table of all";
+
+/// Whether a file of lines ends as a part of a run. A file that cannot be read does not.
+pub fn is_part(path: &Path) -> bool {
+    let line = File::open(path).and_then(|file| last_line(&file));
+    line.is_ok_and(|(line, _)| begins_end(&line))
+}
+
+/// Whether a line begins like the description of a part.
+pub fn begins_end(line: &[u8]) -> bool {
+    [MARK, JSON_MARK]
+        .iter()
+        .any(|mark| line.starts_with(mark.as_bytes()))
+}
+
 /// The last line with its line end, if that is there, and where it begins.
 fn last_line(mut file: &File) -> io::Result<(Vec<u8>, u64)> {
     let length = file.metadata()?.len();
