@@ -193,6 +193,13 @@ fn ordinary_films_of_devices_and_archives_have_no_objection() {
         .text(tags::VIEW_POSITION, VR::CS, "PA")
         .text(tags::PATIENT_ORIENTATION, VR::CS, "L\\F")
         .sequence(tags::ANATOMIC_REGION_SEQUENCE, chest);
+    let mislabelled = Dicom(dicom_object::InMemDicomObject::new_empty())
+        .text(tags::CODE_VALUE, VR::SH, "399348003")
+        .text(tags::CODE_MEANING, VR::LO, "postero-anterior");
+    let mislabelled = whole
+        .clone()
+        .sequence(tags::VIEW_CODE_SEQUENCE, mislabelled);
+    assert_eq!(objections(mislabelled), []);
     assert_eq!(objections(whole), []);
     assert_eq!(objections(Dicom::radiograph(2, 2, 8)), []);
     for class in [

@@ -191,16 +191,22 @@ fn view(attributes: &Attributes) -> Option<Objection> {
     stated.or_else(coded).or_else(oriented).map(Objection::View)
 }
 
-/// A *View Position* of a frontal view and a code of another view. The former holds.
+/// A *View Position* of a frontal view and a code of another view. The former holds. A code whose own meaning says the same
+/// view was looked up wrongly, and contradicts nothing.
 fn two_views(attributes: &Attributes) -> Option<Objection> {
     let (stated, coded) = (attributes.view_words().position, attributes.coded_view());
     let is_frontal = matches!(stated, ViewPosition::Pa | ViewPosition::Ap);
     if !is_frontal || coded == ViewPosition::Unknown || coded == stated {
         return None;
     }
-    let (_, coded) = concept(attributes.items(tags::VIEW_CODE_SEQUENCE).first()?);
-    let stated = attributes.code(tags::VIEW_POSITION)?;
-    Some(Objection::TwoViews { stated, coded })
+    let (_, meaning) = concept(attributes.items(tags::VIEW_CODE_SEQUENCE).first()?);
+    if ViewWords::of(&meaning).position == stated {
+        return None;
+    }
+    Some(Objection::TwoViews {
+        stated: attributes.code(tags::VIEW_POSITION)?,
+        coded: meaning,
+    })
 }
 
 /// Rows that do not run to the patient's left, or columns that do not run to the feet (PS3.3 C.7.6.1.1.1). The first
