@@ -12,7 +12,8 @@ use super::shared::numbered_file::{stem_of, write_numbered};
 use super::shared::reviews::{ReadingSelection, not_opened, store_path};
 use super::shared::study::{login, refuse_open_study, start_sitting};
 use super::shared::{
-    CommandContext, SOME_FAILED, Usage, assumed, complain, film_table, model_library, probe_time,
+    CommandContext, SOME_FAILED, Usage, assumed, complain, film_table, folders, model_library,
+    probe_time,
 };
 use crate::cli::{self, Browse, ColumnArgument};
 use crate::domain::text::{clean, nearest_word};
@@ -104,6 +105,7 @@ pub fn run(
         None => store_path(arguments.store.as_deref())?,
     };
     let reviews = Pending::open(&store).map_err(not_opened)?;
+    let reviews = reviews.with_spare_folders(folders::waiting_reviews());
     if let Some(store) = reviews.store().filter(|_| study.is_none()) {
         // Films of a study would be shown with what is hidden from its readers.
         refuse_open_study(store, "the screen without --study")?;

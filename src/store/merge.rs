@@ -5,21 +5,29 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::chain::{Hash, Link};
+use super::judged::answer_judged;
 use super::line::{LogLine, ModelAnswer};
 use super::place::bytes_of;
+use super::seen::answer_seen;
 use super::stored::{StoredAct, StoredVerdict, to_word};
 use super::{calls, opinion, stored_mark};
-use crate::domain::{Act, Opinion, OpinionChange};
+use crate::domain::{Opinion, OpinionChange};
 
 /// A review that is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
     /// Number of its row in the log.
     pub row: i64,
+    /// Whether the row is of this review: the same verdict again makes none.
+    pub has_row: bool,
     /// SHA-256 of the image.
     pub image: String,
+    /// The reader's opinion of the image before, without the same verdict on another answer.
+    pub before: Opinion,
     /// The reader's opinion of the image now.
     pub opinion: Opinion,
+    /// SHA-256 of the model whose answer the verdict now is about; `None` without a verdict, or where the log does not tell.
+    pub judged_model: Option<String>,
 }
 
 /// The reader's last row for an image, and its calls and marks as text.
@@ -27,6 +35,7 @@ pub struct Merged {
 struct Last {
     row: i64,
     at_ms: i64,
+    act: String,
     opinion: Opinion,
     calls: Option<String>,
     marks: Option<String>,
@@ -34,12 +43,17 @@ struct Last {
 
 /// Writes a review, unless its token is in the log already.
 pub fn put_review(change: &Transaction, line: &LogLine) -> rusqlite::Result<Merged> {
-    let last = last(change, line)?;
+    let last = last(change, line, i64::MAX)?;
+    let of_image = (line.reviewer.as_str(), line.image.sha256.as_str());
+    let judged = answer_judged(change, of_image, &last.opinion)?;
     if let Some(row) = row_of(change, &line.token)? {
         return Ok(Merged {
             row,
+            has_row: true,
             image: line.image.sha256.clone(),
+            before: self::last(change, line, row)?.opinion,
             opinion: last.opinion,
+            judged_model: judged.map(|answer| answer.model_sha256),
         });
     }
     let wanted = if line.is_late {
@@ -48,22 +62,40 @@ pub fn put_review(change: &Transaction, line: &LogLine) -> rusqlite::Result<Merg
         line.change.clone()
     };
     let opinion = wanted.on(&last.opinion);
-    // The same verdict again makes no second row. Only here is it known whether the verdict still stands.
-    if line.act == to_word(StoredAct::from(Act::Judged)) && opinion == last.opinion && last.row > 0
-    {
+    // The same verdict on the same answer again makes no second row. Only here is it known whether the verdict still
+    // stands.
+    let is_about_same = || wanted.judgement.is_none() || judged == answer_seen(&line.seen);
+    let is_same = opinion == last.opinion && is_about_same();
+    if line.act == to_word(StoredAct::Judged) && last.row > 0 && is_same {
         return Ok(Merged {
             row: last.row,
+            has_row: false,
             image: line.image.sha256.clone(),
+            before: last.opinion,
             opinion,
+            judged_model: judged.map(|answer| answer.model_sha256),
         });
     }
     let calls = calls_of(&opinion, &last, line.model_answer.as_ref());
     let marks = marks_of(&opinion, &last);
     let row = append(change, line, &opinion, (calls, marks))?;
+    let before = match opinion == last.opinion && last.opinion.verdict.is_some() {
+        // The same verdict on another answer: on this one there was none.
+        true if line.act == to_word(StoredAct::Judged) => Opinion {
+            verdict: None,
+            label: None,
+            ..last.opinion
+        },
+        _ => last.opinion,
+    };
+    let judged = answer_judged(change, of_image, &opinion)?;
     Ok(Merged {
         row,
+        has_row: true,
         image: line.image.sha256.clone(),
+        before,
         opinion,
+        judged_model: judged.map(|answer| answer.model_sha256),
     })
 }
 
@@ -73,8 +105,9 @@ fn row_of(change: &Transaction, token: &str) -> rusqlite::Result<Option<i64>> {
     statement.query_row([token], |row| row.get(0)).optional()
 }
 
-const OF_IMAGE: &str = "SELECT at_ms, verdict, label, key_image, note, calls, marks, id FROM review
-    WHERE (reviewer, image) = (?, ?) ORDER BY id DESC";
+const OF_IMAGE: &str =
+    "SELECT at_ms, verdict, label, key_image, note, calls, marks, id, act FROM review
+    WHERE (reviewer, image) = (?, ?) AND id < ? ORDER BY id DESC";
 
 fn read_last(row: &rusqlite::Row) -> rusqlite::Result<Last> {
     Ok(Last {
@@ -83,12 +116,15 @@ fn read_last(row: &rusqlite::Row) -> rusqlite::Result<Last> {
         calls: row.get(5)?,
         marks: row.get(6)?,
         row: row.get(7)?,
+        act: row.get(8)?,
     })
 }
 
-fn last(change: &Transaction, line: &LogLine) -> rusqlite::Result<Last> {
+/// The last row before this one.
+fn last(change: &Transaction, line: &LogLine, before: i64) -> rusqlite::Result<Last> {
     let mut statement = change.prepare_cached(OF_IMAGE)?;
-    let found = statement.query_row([&line.reviewer, &line.image.sha256], read_last);
+    let values = params![line.reviewer, line.image.sha256, before];
+    let found = statement.query_row(values, read_last);
     Ok(found.optional()?.unwrap_or_default())
 }
 
@@ -97,13 +133,18 @@ fn last(change: &Transaction, line: &LogLine) -> rusqlite::Result<Last> {
 /// before it, and repeats their values.
 fn without_newer_changes(change: &Transaction, line: &LogLine) -> rusqlite::Result<OpinionChange> {
     let mut statement = change.prepare_cached(OF_IMAGE)?;
-    let rows = statement.query_map([&line.reviewer, &line.image.sha256], read_last)?;
+    let values = params![line.reviewer, line.image.sha256, i64::MAX];
+    let rows = statement.query_map(values, read_last)?;
     let rows = rows.collect::<rusqlite::Result<Vec<Last>>>()?;
     let mut before = Opinion::default();
     let mut kept = line.change.clone();
+    let judged = to_word(StoredAct::Judged);
     for row in rows.into_iter().rev() {
         if row.at_ms > line.at_ms {
             kept = kept.not_over_later(&before, &row.opinion);
+            // The verdict may be the one from before, on another answer.
+            let is_judged = row.act == judged && row.opinion.verdict.is_some();
+            kept.judgement = kept.judgement.filter(|_| !is_judged);
         }
         before = row.opinion;
     }

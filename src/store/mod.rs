@@ -25,6 +25,7 @@ mod calls;
 mod chain;
 mod error;
 mod file;
+mod judged;
 mod line;
 mod merge;
 mod origin;
@@ -199,6 +200,12 @@ impl Store {
             found.optional()
         });
         self.read(found)
+    }
+
+    /// Whether the log has the review with this token.
+    fn has(&self, token: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM review WHERE token = ?)";
+        self.read(self.connection.query_row(sql, [token], |row| row.get(0)))
     }
 
     /// Reads the whole log, and reports the rows that are not as they were written.

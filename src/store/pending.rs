@@ -17,12 +17,16 @@ use crate::domain::ContentId;
 /// and the order never changes.
 pub struct Pending {
     path: PathBuf,
+    /// Folders for the reviews that wait, where they cannot be put beside the store.
+    spare_folders: Vec<PathBuf>,
     open: Open,
     /// Opened again after an error: the disk may be back, or the file may have been replaced.
     store: Option<Store>,
     waiting: VecDeque<WaitingReview>,
     /// The reviews that this session has written. They are written again if the store is moved or removed.
     written: Vec<LogLine>,
+    /// The token of the newest of them that has a row. The log is append-only: where this row is, the others are too.
+    newest: Option<String>,
     /// Files of earlier sessions, and the tokens of their reviews that are not in the log yet.
     taken_up: Vec<(PathBuf, HashSet<String>)>,
     /// Reviews that the store does not take, and why.
@@ -34,15 +38,22 @@ pub struct Pending {
 
 type Open = Box<dyn Fn(&Wait) -> Result<Store, StoreError> + Send>;
 
-/// An image on the screen: its path there, and its content.
-pub type ShownImage = (Arc<Path>, ContentId);
+/// A review as the screen knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownReview {
+    /// Path of the image on the screen.
+    pub source: Arc<Path>,
+    pub content: ContentId,
+    /// The number of the review: see [`ReviewDraft::number`](super::ReviewDraft::number).
+    pub number: u64,
+}
 
-/// A review on its way into the log, and the image on the screen that it is reported for. They stay together, so that
-/// no opinion is reported for another image.
+/// A review on its way into the log, and the one on the screen that it is reported for. They stay together, so that no
+/// opinion is reported for another image.
 struct WaitingReview {
     line: LogLine,
     /// `None` for a review of an earlier session, and for one that was reported before.
-    shown: Option<ShownImage>,
+    shown: Option<ShownReview>,
 }
 
 /// A review that is in the log now.
@@ -52,8 +63,8 @@ pub struct WrittenReview {
     pub merged: Merged,
     /// The reader whose opinion it is: reviews that waited in a file may be of other readers than this session's.
     pub reviewer: String,
-    /// The image on the screen that it has to be reported for, if any.
-    pub shown: Option<ShownImage>,
+    /// The review on the screen that it has to be reported for, if any.
+    pub shown: Option<ShownReview>,
 }
 
 /// A review that the store does not take, at any time.
@@ -61,10 +72,19 @@ pub struct WrittenReview {
 pub struct RefusedReview {
     /// The reader whose review it was.
     pub reviewer: String,
-    /// The image on the screen that it has to be reported for, if any.
-    pub shown: Option<ShownImage>,
+    /// The review on the screen that it has to be reported for, if any.
+    pub shown: Option<ShownReview>,
     /// One line.
     pub reason: String,
+}
+
+/// Reviews that were in the store, and are not there any more.
+#[derive(Debug)]
+pub(super) struct LostReviews {
+    pub count: usize,
+    pub reason: StoreError,
+    /// The file that they wait in now.
+    pub saved: io::Result<PathBuf>,
 }
 
 /// Reviews that earlier sessions could not write.
@@ -103,15 +123,24 @@ impl Pending {
     pub(super) fn with(path: &Path, open: Open) -> Self {
         Pending {
             path: path.to_owned(),
+            spare_folders: Vec::new(),
             store: None,
             open,
             waiting: VecDeque::new(),
             written: Vec::new(),
+            newest: None,
             taken_up: Vec::new(),
             refused: Vec::new(),
             saved: None,
             wait: Wait::default(),
         }
+    }
+
+    /// Names folders, in their order, for the reviews that wait where they cannot be put beside the store: on a full
+    /// disk, or on one that may only be read.
+    pub fn with_spare_folders(mut self, folders: Vec<PathBuf>) -> Self {
+        self.spare_folders = folders;
+        self
     }
 
     /// The path of the store, whether it exists or not.
@@ -129,7 +158,7 @@ impl Pending {
     }
 
     /// Appends a review to those that wait. It is reported for `shown` once it is written.
-    pub fn push(&mut self, entry: &ReviewEntry, shown: Option<ShownImage>) {
+    pub fn push(&mut self, entry: &ReviewEntry, shown: Option<ShownReview>) {
         let line = LogLine::from(entry);
         self.waiting.push_back(WaitingReview { line, shown });
     }
@@ -139,11 +168,11 @@ impl Pending {
         self.waiting.len()
     }
 
-    /// Reads the reviews that earlier sessions left beside the store. They wait here, and each file is removed
+    /// Reads the reviews that earlier sessions left in files. They wait here, and each file is removed
     /// once all its reviews are in the log.
     pub fn take_up(&mut self) -> TakenUp {
         let mut taken_up = TakenUp::default();
-        for found in rescue::find(&self.path) {
+        for found in rescue::find(&self.path, &self.spare_folders) {
             match found.lines {
                 Ok(lines) => {
                     taken_up.count += lines.len();
@@ -188,6 +217,9 @@ impl Pending {
             let shown = self.waiting.pop_front().and_then(|first| first.shown);
             let reviewer = line.reviewer.clone();
             self.note_written(&line.token);
+            if merged.has_row {
+                self.newest = Some(line.token.clone());
+            }
             self.written.push(line);
             WrittenReview {
                 merged,
@@ -220,6 +252,7 @@ impl Pending {
         if let Some(store) = self.store.take() {
             store.close();
         }
+        self.newest = None;
         for line in self.written.drain(..).rev() {
             self.waiting.push_front(WaitingReview { line, shown: None });
         }
@@ -242,8 +275,8 @@ impl Pending {
         }
     }
 
-    /// Writes the waiting reviews to a file beside the store, for the next session; those from such files have
-    /// one already. The file is removed if all its reviews are written after all. `None` if none waits.
+    /// Writes the waiting reviews to a file beside the store, or in a spare folder, for the next session; those from such
+    /// files have one already. The file is removed if all its reviews are written after all. `None` if none waits.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -251,7 +284,8 @@ impl Pending {
         let lines = self.waiting.iter().map(|waiting| &waiting.line);
         let mut lines = lines.filter(|line| !line.is_late).peekable();
         if lines.peek().is_some() {
-            self.saved = Some(rescue::save(&self.path, session, lines)?);
+            let folders = &self.spare_folders;
+            self.saved = Some(rescue::save(&self.path, folders, session, lines)?);
         }
         Ok(self.saved.as_deref())
     }
@@ -295,11 +329,28 @@ impl Pending {
         self.store = None;
     }
 
-    /// Closes the store; see [`Store::close`].
-    pub(super) fn close(&mut self) {
+    /// Closes the store (see [`Store::close`]), and looks whether it has the reviews that this session wrote: another
+    /// program may have written over the file. If not, they are put where reviews wait, and the loss is returned.
+    pub(super) fn close(&mut self, session: &str) -> Option<LostReviews> {
         if let Some(store) = self.store.take() {
             store.close();
         }
+        let newest = self.newest.take()?;
+        let reason = match Store::open_read_only(&self.path).and_then(|store| store.has(&newest)) {
+            Ok(true) | Err(StoreError::Busy { .. }) => return None,
+            Ok(false) => StoreError::Moved {
+                path: self.path.clone(),
+            },
+            Err(error) => error,
+        };
+        let (folders, lines) = (&self.spare_folders, self.written.iter());
+        // The reviews that wait may have a file of the session's own name.
+        let name = format!("{session}-written");
+        Some(LostReviews {
+            count: self.written.len(),
+            reason,
+            saved: rescue::save(&self.path, folders, &name, lines),
+        })
     }
 
     fn write(&mut self, line: &LogLine) -> Result<Merged, StoreError> {

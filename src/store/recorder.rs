@@ -21,6 +21,8 @@ const FAULT: &str = "a fault of cxr in its review log";
 /// A review of the image that was on the screen.
 #[derive(Debug, Clone)]
 pub struct ReviewDraft {
+    /// The number that the screen gave this review: it is reported with it.
+    pub number: u64,
     /// Path of the image, as the screen has it.
     pub source: Arc<Path>,
     /// The image that was on the screen, even if another one lies at that path by now.
@@ -61,6 +63,9 @@ pub enum Request {
 pub enum News {
     /// The reader's opinions of images, from this session and earlier ones.
     Standing(Vec<(Arc<Path>, ContentId, Opinion)>),
+    /// The models, by their SHA-256, whose answers the reader's verdicts in the log are about; `None` where the log does not
+    /// tell. Comes before the opinions.
+    JudgedModels(Vec<(ContentId, Option<Arc<str>>)>),
     /// Images that were reviewed lay at these paths: see [`Request::Found`].
     KnownByPlace(Vec<Arc<Path>>),
     /// Whether the answer for each image was seen before it was read blinded, according to the log. Unknown
@@ -75,6 +80,10 @@ pub enum News {
         source: Arc<Path>,
         /// The image that was reviewed.
         content: ContentId,
+        /// The number of the review in its draft.
+        number: u64,
+        /// The reader's opinion of it in the log before the review.
+        before: Box<Opinion>,
         /// The reader's opinion of it in the log.
         opinion: Box<Opinion>,
     },

@@ -34,6 +34,29 @@ pub fn prediction(prediction: &Prediction) -> Value {
     json!(StoredPrediction::from(prediction))
 }
 
+/// The answer on the screen, in a JSON of the log; `None` if there was none, or the text cannot be read.
+pub fn answer_seen(seen: &str) -> Option<AnswerSeen> {
+    #[derive(Deserialize)]
+    struct WithAnswer {
+        prediction: Option<AnswerSeen>,
+    }
+    serde_json::from_str::<WithAnswer>(seen).ok()?.prediction
+}
+
+/// Which answer was on the screen: two of them differ if another model made them, in another way, or at other prevalences.
+#[derive(Debug, PartialEq, Deserialize)]
+pub struct AnswerSeen {
+    pub model_sha256: String,
+    preprocess: String,
+    findings: Vec<FindingSeen>,
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct FindingSeen {
+    label: String,
+    prevalence: Option<f64>,
+}
+
 #[derive(Serialize)]
 struct StoredSeen {
     prediction: Option<StoredPrediction>,

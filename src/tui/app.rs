@@ -14,7 +14,7 @@ use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 
 use super::hooks::ScreenHooks;
 use super::look::Appearance;
-use super::model::{Coarse, GridLayout, Model, SittingSummary};
+use super::model::{Coarse, GridLayout, Model};
 use super::preview::{self, GraphicsMode, Painter};
 use super::sources::KeyGate;
 use super::terminal::{
@@ -91,13 +91,14 @@ impl Dress {
 }
 
 impl App {
-    /// Runs until the reader or a signal ends the program; returns the exit code, and what the reader did.
+    /// Runs until the reader or a signal ends the program; returns the exit code, and what the screen knew then.
     ///
     /// # Errors
     /// If the terminal cannot be written to.
-    pub fn run(mut self, messages: &Receiver<Message>) -> io::Result<(u8, Option<SittingSummary>)> {
+    pub fn run(mut self, messages: &Receiver<Message>) -> io::Result<(u8, Model)> {
         let code = self.run_until_the_end(messages)?;
-        Ok((code, self.model.summary()))
+        self.model.sitting.show(None, Instant::now());
+        Ok((code, self.model))
     }
 
     fn run_until_the_end(&mut self, messages: &Receiver<Message>) -> io::Result<u8> {

@@ -180,6 +180,9 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     model.assumed = options.assumed;
     model.prognosis = options.prognosis;
     model.choices.all = options.models;
+    if let Some(first) = model.choices.all.first() {
+        model.worklist.use_model(&first.sha256);
+    }
     model.device = options.device;
     model.reviews.reviewer = options.reviewer;
     session::begin(&mut model, session, bookmark);
@@ -213,16 +216,27 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         key_gate,
         screen,
     };
-    let (code, summary) = match app.run(&receiver) {
+    let (code, model) = match app.run(&receiver) {
         // The terminal was closed: that nothing can be drawn is not an error then.
         Err(_) if terminal::is_dead() => (terminal::HUNG_UP, None),
-        ended => ended?,
+        ended => ended.map(|(code, model)| (code, Some(model)))?,
     };
     // The terminal is restored by now, so a slow disk does not keep the reader from the shell.
     let unwritten = Rc::into_inner(recorder).and_then(Recorder::end);
     Ok(Left {
         code,
         unwritten,
-        summary,
+        summary: model.and_then(|model| summary(model, &receiver)),
     })
+}
+
+/// What the reader did, by what is in the log: its last news are heard now.
+fn summary(mut model: Model, messages: &mpsc::Receiver<Message>) -> Option<SittingSummary> {
+    for message in messages.try_iter() {
+        if let Message::Review(_) = message {
+            // Nothing is done any more.
+            update::update(&mut model, message);
+        }
+    }
+    model.summary()
 }

@@ -189,6 +189,13 @@ impl Choices {
         current.map(|choice| choice.name.as_str())
     }
 
+    /// What a model is called: its name, or else the beginning of its SHA-256.
+    pub fn name_of<'a>(&'a self, sha256: &'a str) -> &'a str {
+        let known = self.all.iter().find(|choice| choice.sha256 == sha256);
+        let digest = || sha256.get(..12).unwrap_or(sha256);
+        known.map_or_else(digest, |choice| choice.name.as_str())
+    }
+
     /// Whether this is the card of the current model.
     pub fn is_current(&self, card: &ModelCard) -> bool {
         let current = self.all.get(self.current);
@@ -246,6 +253,8 @@ pub const NONE_KEY: char = '0';
 pub struct Reviews {
     /// The name recorded with each review.
     pub reviewer: String,
+    /// The number of reviews that were made: the number of the newest one.
+    pub count: u64,
     /// The steps that can be undone, the newest last.
     pub done: Vec<UndoStep>,
     /// The steps that can be redone, the one undone last at the end.
@@ -260,9 +269,12 @@ pub struct Reviews {
 
 /// One change of the reader's opinion on an image.
 pub struct UndoStep {
+    /// The number of the review that made it.
+    pub number: u64,
     pub source: Arc<Path>,
     /// The image that was on the screen.
     pub content: ContentId,
+    /// As the reader saw it, and once the review is in the log, as it was there: another session may have changed it.
     pub before: Opinion,
     pub after: Opinion,
 }
@@ -356,7 +368,7 @@ impl Model {
         selected.is_some_and(|entry| entry.prediction().is_some())
     }
 
-    /// The summary of this sitting; `None` where no image was reviewed.
+    /// The summary of this sitting, by what is in the log; `None` where no image was reviewed.
     pub fn summary(&self) -> Option<SittingSummary> {
         self.sitting.summary(self.blinded.is_some(), Instant::now())
     }

@@ -141,6 +141,12 @@ pub struct Worklist {
     counts: WorklistCounts,
     /// How many the reader is done with: see [`Worklist::reviewed`].
     reviewed: usize,
+    /// The entries that hold each image, by index: the reader's opinion is of the image, wherever it lies.
+    by_content: HashMap<ContentId, Vec<u32>>,
+    /// The models, by their SHA-256, whose answers the verdicts in the log are about.
+    judged_models: HashMap<ContentId, Arc<str>>,
+    /// The SHA-256 of the model in use, once it is known.
+    model: Option<Arc<str>>,
     /// Folders and links that could not be followed.
     problems: Vec<String>,
     left_out: LeftOut,

@@ -16,6 +16,14 @@ pub fn reviews() -> Option<PathBuf> {
     Some(own("XDG_STATE_HOME", ".local/state", variable)?.join("reviews.sqlite"))
 }
 
+/// The folders for reviews that wait where they cannot be put beside their store: this user's folder of states, and that
+/// of the login, which is often in memory.
+pub fn waiting_reviews() -> Vec<PathBuf> {
+    let of_login = base("XDG_RUNTIME_DIR", &variable).map(|folder| folder.join("cxr"));
+    let of_states = own("XDG_STATE_HOME", ".local/state", variable);
+    of_states.into_iter().chain(of_login).collect()
+}
+
 /// The folder of the journals of what was sent: `$XDG_STATE_HOME/cxr/sent`, or else below `~/.local/state`. `None`
 /// without a home.
 pub fn sent() -> Option<PathBuf> {
@@ -44,13 +52,15 @@ fn own(
     below_home: &str,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Option<PathBuf> {
-    // The specification says to ignore relative paths.
-    let absolute = |name: &str| {
-        let path = PathBuf::from(variable(name)?);
-        path.is_absolute().then_some(path)
-    };
-    let folder = absolute(base).or_else(|| Some(absolute("HOME")?.join(below_home)))?;
+    let home = || Some(self::base("HOME", &variable)?.join(below_home));
+    let folder = self::base(base, &variable).or_else(home)?;
     Some(folder.join("cxr"))
+}
+
+/// The folder that a variable names. The specification says to ignore relative paths.
+fn base(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = PathBuf::from(variable(name)?);
+    path.is_absolute().then_some(path)
 }
 
 #[cfg(test)]

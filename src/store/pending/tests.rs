@@ -138,7 +138,7 @@ fn a_store_that_was_renamed_meanwhile_is_complete_and_the_new_one_has_this_sessi
         Some(StoreError::Moved { .. })
     ));
     assert_eq!(pending.flush().written.len(), 2);
-    pending.close();
+    assert!(pending.close("here").is_none());
     for (name, rows) in [("kept.sqlite", 2), ("s.sqlite", 2)] {
         let audit = Store::open_read_only(&place(name))
             .unwrap()
@@ -242,4 +242,72 @@ fn reviews_that_are_written_after_all_leave_no_file() {
     assert!(saved.exists());
     assert!(pending.flush().error.is_none() && !saved.exists());
     assert_eq!(pending.save("here").unwrap(), None);
+}
+
+/// As on a full disk, for a store whose folder cannot be made.
+#[test]
+fn reviews_that_waited_in_a_spare_folder_are_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_the_way = folder.path().join("state");
+    std::fs::write(&in_the_way, "no folder").unwrap();
+    let path = in_the_way.join("reviews.sqlite");
+    let open = || {
+        let pending = Pending::open(&path).unwrap();
+        pending.with_spare_folders(vec![folder.path().join("run")])
+    };
+    let mut pending = open();
+    pending.push(&entry(0, "agree"), None);
+    assert!(pending.flush().error.is_some());
+    let saved = pending.save("here").unwrap().unwrap().to_owned();
+    assert!(saved.starts_with(folder.path().join("run")));
+    drop(pending);
+    std::fs::remove_file(&in_the_way).unwrap();
+    let mut next = open();
+    assert_eq!(next.take_up().count, 1);
+    assert_eq!(next.flush().written.len(), 1);
+    assert!(!saved.exists());
+}
+
+/// As by `cp`: the file keeps its name, and the open store notices nothing.
+#[test]
+fn reviews_in_a_store_that_was_written_over_in_place_wait_for_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reviews.sqlite");
+    let mut earlier = Store::open(&path).unwrap();
+    for n in 10..60 {
+        earlier.append(&entry(n, "agree")).unwrap();
+    }
+    earlier.close();
+    let older = std::fs::read(&path).unwrap();
+    for (first, content, reason) in [
+        (0, "no store ".repeat(10_000).into_bytes(), None),
+        (2, older, Some("moved or replaced")),
+    ] {
+        let mut pending = Pending::open(&path).unwrap();
+        for number in [first, first + 1, first + 1] {
+            pending.push(&entry(number, "agree"), None);
+        }
+        assert!(pending.flush().error.is_none());
+        // All of it is in the file by then, as after a while.
+        let checkpoint = rusqlite::Connection::open(&path).unwrap();
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        checkpoint.query_row(sql, [], |_| Ok(())).unwrap();
+        drop(checkpoint);
+        std::fs::write(&path, content).unwrap();
+        let lost = pending.close("here").unwrap();
+        assert_eq!(lost.count, 3);
+        let words = lost.reason.to_string();
+        assert!(
+            reason.is_none_or(|reason| words.contains(reason)),
+            "{words}"
+        );
+        let saved = lost.saved.unwrap();
+        for ending in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(format!("reviews.sqlite{ending}")));
+        }
+        let mut next = Pending::open(&path).unwrap();
+        assert_eq!(next.take_up().count, 3);
+        assert_eq!(next.flush().written.len(), 3);
+        assert!(next.close("next").is_none() && !saved.exists());
+    }
 }

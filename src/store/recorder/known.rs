@@ -1,6 +1,6 @@
 //! The reviews that are known to a session, without reading any file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,10 @@ use crate::domain::{ContentId, Opinion, OpinionChange};
 /// The reader's opinion of each image, and the image at each path.
 pub struct RecordedReviews {
     opinions: HashMap<ContentId, Opinion>,
+    /// The models that the verdicts are about; `None` where the log does not tell of one that was known.
+    models: HashMap<ContentId, Option<Arc<str>>>,
+    /// Each model's name once, for the images of a whole archive.
+    names: HashSet<Arc<str>>,
     /// By the absolute path.
     places: HashMap<PathBuf, ContentId>,
     /// The images of the files that were opened.
@@ -23,6 +27,8 @@ impl RecordedReviews {
     pub fn of(pending: &Pending, reviewer: &str) -> Self {
         let mut known = RecordedReviews {
             opinions: HashMap::new(),
+            models: HashMap::new(),
+            names: HashSet::new(),
             places: HashMap::new(),
             opened: HashMap::new(),
             folders: HashMap::new(),
@@ -38,6 +44,12 @@ impl RecordedReviews {
             let places = places.map(|place| (place, content));
             known.places.extend(places);
         }
+        let models = pending.store().map(|store| store.judged_models(reviewer));
+        for (image, model) in models.and_then(Result::ok).unwrap_or_default() {
+            if let Ok(content) = image.parse() {
+                known.hold_model(content, Some(&model));
+            }
+        }
         known
     }
 
@@ -49,6 +61,26 @@ impl RecordedReviews {
     /// Notes an opinion from the log.
     pub fn hold(&mut self, content: ContentId, opinion: &Opinion) {
         self.opinions.insert(content, opinion.clone());
+    }
+
+    /// Notes the model that the verdict on an image is about.
+    pub fn hold_model(&mut self, content: ContentId, model: Option<&str>) {
+        let model = model.map(|model| match self.names.get(model) {
+            Some(name) => name.clone(),
+            None => {
+                let name: Arc<str> = model.into();
+                self.names.insert(name.clone());
+                name
+            }
+        });
+        if model.is_some() || self.models.contains_key(&content) {
+            self.models.insert(content, model);
+        }
+    }
+
+    /// The model that the verdict on an image is about. The outer `None` where none was ever known.
+    pub fn model(&self, content: ContentId) -> Option<Option<&Arc<str>>> {
+        self.models.get(&content).map(Option::as_ref)
     }
 
     /// Applies a change that is not in the log yet. `path` is absolute.

@@ -9,13 +9,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::pending::{RefusedReview, ShownImage, TakenUp, WrittenReview};
+use super::super::pending::{LostReviews, RefusedReview, ShownReview, TakenUp, WrittenReview};
 use super::super::place::is_web_address;
 use super::super::{Merged, ReviewEntry, StoreError};
 use super::known::RecordedReviews;
 use super::marker::Marker;
 use super::{FAULT, News, Order, Pending, Request, ReviewDraft};
-use crate::domain::{ContentId, ImageIdentity, Opinion};
+use crate::domain::{Act, ContentId, ImageIdentity, Opinion};
 
 /// How often a review that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -35,8 +35,8 @@ pub struct RecorderQueue {
     reviewer: String,
     marker: Marker,
     known: RecordedReviews,
-    /// The image of a review that does not wait yet.
-    in_hand: Option<ShownImage>,
+    /// A review that does not wait yet.
+    in_hand: Option<ShownReview>,
     session: String,
     number: u64,
     failing: bool,
@@ -87,12 +87,11 @@ impl RecorderQueue {
         if done.is_err() {
             // The state of the store's handle is unknown.
             self.pending.let_go();
-            if let Some((source, content)) = self.in_hand.take() {
-                let reason = FAULT.to_owned();
+            if let Some(review) = self.in_hand.take() {
                 (self.report)(News::Refused {
-                    source,
-                    content,
-                    reason,
+                    source: review.source,
+                    content: review.content,
+                    reason: FAULT.to_owned(),
                 });
             }
             self.failing = true;
@@ -183,8 +182,19 @@ impl RecorderQueue {
         let store = self.pending.store();
         let read = store.and_then(|store| store.standing(&self.reviewer, content).ok());
         if let Some(opinion) = read.flatten() {
+            let model = self.judged_model(content, &opinion);
             self.known.hold(content, &opinion);
+            self.known.hold_model(content, model.as_deref());
         }
+    }
+
+    /// The model that the reader's verdict is about, in the store.
+    fn judged_model(&self, content: ContentId, opinion: &Opinion) -> Option<String> {
+        let model = self
+            .pending
+            .store()?
+            .judged_model(&self.reviewer, content, opinion);
+        model.ok().flatten()
     }
 
     /// Writes the reviews that earlier sessions could not write.
@@ -238,18 +248,41 @@ impl RecorderQueue {
     }
 
     fn stand(&self, opinions: Vec<(Arc<Path>, ContentId, Opinion)>) {
+        let contents = opinions.iter().map(|(_, content, _)| *content);
+        self.tell_models(contents.collect());
         if !opinions.is_empty() {
             (self.report)(News::Standing(opinions));
         }
     }
 
+    /// Reports which models the verdicts on these images are about, as far as any was ever known.
+    fn tell_models(&self, contents: Vec<ContentId>) {
+        let models = contents.into_iter().filter_map(|content| {
+            let model = self.known.model(content)?;
+            Some((content, model.cloned()))
+        });
+        let models: Vec<_> = models.collect();
+        if !models.is_empty() {
+            (self.report)(News::JudgedModels(models));
+        }
+    }
+
     fn record(&mut self, draft: ReviewDraft) {
-        let image = (draft.source.clone(), draft.content);
-        self.in_hand = Some(image.clone());
+        let shown = ShownReview {
+            source: draft.source.clone(),
+            content: draft.content,
+            number: draft.number,
+        };
+        self.in_hand = Some(shown.clone());
         self.number += 1;
         let path = self.known.place(&draft.source);
         self.known
             .change(draft.content, &path, &draft.review.change);
+        if draft.review.act == Act::Judged {
+            let seen = draft.review.seen.prediction.as_ref();
+            let model = seen.map(|prediction| prediction.model_sha256.as_str());
+            self.known.hold_model(draft.content, model);
+        }
         let entry = ReviewEntry {
             token: format!("{}-{}", self.session, self.number),
             image: ImageIdentity {
@@ -261,7 +294,7 @@ impl RecorderQueue {
             review: draft.review,
             prediction: draft.prediction,
         };
-        self.pending.push(&entry, Some(image));
+        self.pending.push(&entry, Some(shown));
         self.in_hand = None;
         // At the end there is one attempt for all of them.
         if !(self.failing && self.pending.wait().is_hurried()) {
@@ -296,21 +329,36 @@ impl RecorderQueue {
     }
 
     fn note_written(&mut self, written: WrittenReview) {
-        let Merged { image, opinion, .. } = written.merged;
+        let Merged {
+            image,
+            before,
+            opinion,
+            judged_model,
+            ..
+        } = written.merged;
         // What another reader said must never stand as this reader's: blinded calls would rest on it.
         if written.reviewer == self.reviewer
             && let Ok(content) = image.parse()
         {
             self.known.hold(content, &opinion);
+            self.known.hold_model(content, judged_model.as_deref());
         }
-        if let Some((source, content)) = written.shown {
+        if let Some(ShownReview {
+            source,
+            content,
+            number,
+        }) = written.shown
+        {
             // Before the opinion is reported, since it may have to be hidden.
             if self.is_blinded {
                 self.tell_whether_seen(&source, content);
             }
+            self.tell_models(vec![content]);
             (self.report)(News::Recorded {
                 source,
                 content,
+                number,
+                before: before.into(),
                 opinion: opinion.into(),
             });
         }
@@ -325,14 +373,20 @@ impl RecorderQueue {
         } = refused;
         let count = self.refused.as_ref().map_or(0, |(count, _)| *count);
         self.refused = Some((count + 1, reason.clone()));
-        let Some((source, content)) = shown else {
+        let Some(ShownReview {
+            source, content, ..
+        }) = shown
+        else {
             return;
         };
         if reviewer == self.reviewer {
             let store = self.pending.store();
             let standing = store.and_then(|store| store.standing(&reviewer, content).ok());
-            self.known
-                .hold(content, &standing.flatten().unwrap_or_default());
+            let standing = standing.flatten().unwrap_or_default();
+            let model = self.judged_model(content, &standing);
+            self.known.hold(content, &standing);
+            self.known.hold_model(content, model.as_deref());
+            self.tell_models(vec![content]);
         }
         (self.report)(News::Refused {
             source,
@@ -361,13 +415,20 @@ impl RecorderQueue {
             marker.write_at_the_end(pending, &self.reviewer);
         }
         let waiting = self.pending.waiting();
-        self.pending.close();
+        let lost = self.pending.close(&self.session);
+        let lost = lost.map(
+            |LostReviews {
+                 count,
+                 reason,
+                 saved,
+             }| { unwritten(count, saved.map(Some), &reason) },
+        );
         let unwritten = reason.map(|reason| unwritten(waiting, saved, &reason));
         let refused = self.refused.take().map(|(count, reason)| match count {
             1 => format!("1 review was not recorded: {reason}"),
             _ => format!("{count} reviews were not recorded: {reason}"),
         });
-        let all: Vec<String> = unwritten.into_iter().chain(refused).collect();
+        let all: Vec<String> = [lost, unwritten, refused].into_iter().flatten().collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
 }

@@ -23,6 +23,7 @@ fn id(number: u8) -> ContentId {
 
 fn draft(source: &Path, content: ContentId, note: &str) -> Request {
     Request::Record(Box::new(ReviewDraft {
+        number: 7,
         source: source.into(),
         content,
         uids: Uids::default(),
@@ -39,10 +40,21 @@ fn draft(source: &Path, content: ContentId, note: &str) -> Request {
 }
 
 fn recorded(source: &Arc<Path>, content: ContentId, note: &str) -> News {
+    recorded_over(Opinion::default(), (source, content), opinion(note))
+}
+
+/// One of [`draft`]'s is in the log, over this opinion.
+fn recorded_over(
+    before: Opinion,
+    (source, content): (&Arc<Path>, ContentId),
+    opinion: Opinion,
+) -> News {
     News::Recorded {
         source: source.clone(),
         content,
-        opinion: opinion(note).into(),
+        number: 7,
+        before: before.into(),
+        opinion: opinion.into(),
     }
 }
 
@@ -122,7 +134,7 @@ fn a_review_belongs_to_the_image_that_was_on_the_screen_even_if_the_file_changes
     assert_eq!(news.recv_timeout(LIMIT), Ok(one));
     std::fs::remove_file(&image).unwrap();
     recorder.ask(draft(&image, id(1), "two"));
-    let two = recorded(&image, id(1), "two");
+    let two = recorded_over(opinion("one"), (&image, id(1)), opinion("two"));
     assert_eq!(news.recv_timeout(LIMIT), Ok(two));
     recorder.ask(draft(&image, id(2), "three"));
     let three = recorded(&image, id(2), "three");
@@ -282,11 +294,8 @@ fn two_sessions_of_one_reader_lose_none_of_their_changes() {
         key_image: true,
         ..opinion("critical finding")
     };
-    let expected = News::Recorded {
-        source: image.clone(),
-        content: id(1),
-        opinion: both.clone().into(),
-    };
+    let before = opinion("critical finding");
+    let expected = recorded_over(before, (&image, id(1)), both.clone());
     assert_eq!(of_other.recv_timeout(LIMIT), Ok(expected));
     for recorder in [one, other] {
         assert_eq!(recorder.end(), None);
@@ -460,7 +469,8 @@ fn a_panic_is_reported_at_once_and_loses_no_review() {
     is_broken.store(false, Ordering::SeqCst);
     recorder.ask(draft(&image, id(1), "two"));
     assert_eq!(news.recv_timeout(LIMIT), Ok(recorded(&image, id(1), "one")));
-    assert_eq!(news.recv_timeout(LIMIT), Ok(recorded(&image, id(1), "two")));
+    let two = recorded_over(opinion("one"), (&image, id(1)), opinion("two"));
+    assert_eq!(news.recv_timeout(LIMIT), Ok(two));
     assert_eq!(recorder.end(), None);
     assert_eq!(Store::open(&store).unwrap().verify().unwrap().rows, 2);
 }

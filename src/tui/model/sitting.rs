@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::blinded::Stopwatch;
-use crate::domain::{ContentId, Opinion, OpinionChange, ReviewTotals, median_time};
+use crate::domain::{ContentId, Opinion, ReviewTotals, median_time};
 
 /// The images of this sitting, by their content.
 #[derive(Debug, Default)]
@@ -12,7 +12,8 @@ pub struct Sitting {
     watch: Stopwatch<ContentId>,
     /// Whether an image was on the screen is known from this: the watch may have timed none of its visits yet.
     seen: HashSet<ContentId>,
-    /// The opinions on images that were reviewed in this sitting, as they are now.
+    /// The opinions on images that were reviewed in this sitting, as they are in the log. What is not there yet is no
+    /// review: it may never get there.
     opinions: HashMap<ContentId, Opinion>,
 }
 
@@ -36,18 +37,9 @@ impl Sitting {
         self.watch.switch(image, now);
     }
 
-    /// The reader has changed their opinion on an image. `opinion` is the one that the worklist has; it has none where
-    /// another image lies at that path by now.
-    pub fn review(&mut self, image: ContentId, change: &OpinionChange, opinion: Option<&Opinion>) {
-        let before = self.opinions.entry(image).or_default();
-        *before = opinion.cloned().unwrap_or_else(|| change.on(before));
-    }
-
-    /// The opinion on an image is another one now: as the log has it.
-    pub fn correct(&mut self, image: ContentId, opinion: Option<&Opinion>) {
-        if let (Some(held), Some(opinion)) = (self.opinions.get_mut(&image), opinion) {
-            held.clone_from(opinion);
-        }
+    /// A review of an image is in the log, which holds this opinion now.
+    pub fn note_recorded(&mut self, image: ContentId, opinion: &Opinion) {
+        self.opinions.insert(image, opinion.clone());
     }
 
     /// The summary until `now`; `None` where no image was reviewed. Verdicts are left out of a blinded sitting, since
@@ -105,10 +97,8 @@ mod tests {
         let now = Instant::now();
         sitting.show(Some(image(1)), now);
         assert_eq!(sitting.summary(false, now), None);
-        let there = OpinionChange::to(&disagreement());
-        let back = OpinionChange::between(&disagreement(), &Opinion::default());
-        sitting.review(image(1), &there, None);
-        sitting.review(image(1), &back, None);
+        sitting.note_recorded(image(1), &disagreement());
+        sitting.note_recorded(image(1), &Opinion::default());
         assert_eq!(sitting.summary(false, now), None, "it was taken back");
     }
 
@@ -125,14 +115,13 @@ mod tests {
         ] {
             sitting.show(image, second(at));
         }
-        let change = OpinionChange::to(&disagreement());
-        sitting.review(image(1), &change, Some(&disagreement()));
-        sitting.review(image(1), &change, Some(&disagreement()));
+        sitting.note_recorded(image(1), &disagreement());
+        sitting.note_recorded(image(1), &disagreement());
         let summary = sitting.summary(false, second(60)).unwrap();
         assert_eq!((summary.seen, summary.totals.reviewed), (2, 1));
         assert_eq!(summary.median_time, Some(Duration::from_secs(6)));
         assert_eq!(summary.totals.disagree, 1);
-        sitting.correct(image(1), Some(&Opinion::default()));
+        sitting.note_recorded(image(1), &Opinion::default());
         assert_eq!(sitting.summary(false, second(60)), None);
     }
 
@@ -144,7 +133,7 @@ mod tests {
             key_image: true,
             ..disagreement()
         };
-        sitting.review(image(1), &OpinionChange::default(), Some(&opinion));
+        sitting.note_recorded(image(1), &opinion);
         let summary = sitting.summary(true, Instant::now()).unwrap();
         assert_eq!((summary.totals.disagree, summary.totals.key_images), (0, 1));
         assert!(summary.totals.disagreements.is_empty());

@@ -18,6 +18,7 @@ pub fn next(model: &mut Model) -> Vec<Effect> {
         &model.choices.all[model.choices.current],
     );
     model.worklist.change_model(from, to);
+    model.worklist.use_model(&to.sha256);
     model.engine = ClassifierState::Loading;
     model.background.pace.reset();
     model.notice = Some(format!(

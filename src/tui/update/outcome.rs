@@ -28,6 +28,7 @@ pub fn on_outcome(model: &mut Model, outcome: JobOutcome) -> Vec<Effect> {
             model
                 .worklist
                 .set_terms(FilterTerms::new(&card, &model.assumed));
+            model.worklist.use_model(&card.sha256);
             model.engine = ClassifierState::Ready(card);
             return session::check(model);
         }

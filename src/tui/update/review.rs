@@ -199,6 +199,16 @@ pub(super) fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinio
     }
     let mut after = before.clone();
     change(&mut after);
+    let state = model
+        .worklist
+        .selected()
+        .and_then(|entry| entry.opinion_state.as_ref());
+    let is_of_other_model = state.is_some_and(|state| state.is_of_other_model());
+    let before = match after == before && act == Act::Judged && is_of_other_model {
+        // It is the first one on what this model says.
+        true => without_verdict(before),
+        false => before,
+    };
     if after == before {
         // Another session in the reader's name may hold another verdict: the log decides.
         let same_verdict = OpinionChange {
@@ -211,15 +221,24 @@ pub(super) fn judge(model: &mut Model, act: Act, change: impl FnOnce(&mut Opinio
         };
     }
     let change = OpinionChange::between(&before, &after);
-    let step = UndoStep {
-        source: source.clone(),
+    let effect = record(model, source.clone(), content, act, change);
+    model.reviews.undone.clear();
+    model.reviews.done.push(UndoStep {
+        number: model.reviews.count,
+        source,
         content,
         before,
         after,
-    };
-    model.reviews.undone.clear();
-    model.reviews.done.push(step);
-    vec![record(model, source, content, act, change)]
+    });
+    vec![effect]
+}
+
+fn without_verdict(opinion: Opinion) -> Opinion {
+    Opinion {
+        verdict: None,
+        label: None,
+        ..opinion
+    }
 }
 
 /// Records a call of blinded reading. The first call cannot be undone: the reader has seen the answer since.
@@ -239,6 +258,12 @@ fn step_back(model: &mut Model) -> Vec<Effect> {
         return say(model, "nothing to undo");
     };
     let change = OpinionChange::between(&step.after, &step.before).only_over(&step.after);
+    if changes_nothing(model, &step, &change) {
+        return say(
+            model,
+            "nothing left to undo: what is there now is of another step",
+        );
+    }
     let effects = go_and_record(model, &step, Act::Undone, change);
     model.reviews.undone.push(step);
     effects
@@ -250,9 +275,21 @@ fn step_again(model: &mut Model) -> Vec<Effect> {
         return say(model, "nothing to redo");
     };
     let change = OpinionChange::between(&step.before, &step.after).only_over(&step.before);
+    if changes_nothing(model, &step, &change) {
+        return say(
+            model,
+            "nothing left to redo: what is there now is of another step",
+        );
+    }
     let effects = go_and_record(model, &step, Act::Redone, change);
     model.reviews.done.push(step);
     effects
+}
+
+/// Whether a change leaves the opinion as it is on the screen. What is not there is not known.
+fn changes_nothing(model: &Model, step: &UndoStep, change: &OpinionChange) -> bool {
+    let held = model.worklist.opinion_on(&step.source, step.content);
+    held.is_some_and(|held| change.on(held) == *held)
 }
 
 /// Goes to the image of the step, so that the reader sees the change, and records it.
@@ -298,7 +335,9 @@ fn record(
         .filter(|prediction| prediction.content == content)
         .cloned()
         .map(without_activation);
+    model.reviews.count += 1;
     let draft = ReviewDraft {
+        number: model.reviews.count,
         uids: facts.map(|facts| facts.uids.clone()).unwrap_or_default(),
         patient_id: facts.and_then(|facts| facts.patient.id.clone()),
         review: Review {
@@ -313,8 +352,6 @@ fn record(
         content,
     };
     model.worklist.set_opinion(&source, content, &change);
-    let opinion = model.worklist.opinion_on(&source, content);
-    model.sitting.review(content, &change, opinion);
     Effect::Ask(Request::Record(Box::new(draft)))
 }
 
@@ -396,20 +433,27 @@ pub fn quit(model: &mut Model) -> Vec<Effect> {
 pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
     match news {
         News::Standing(opinions) => model.worklist.set_saved_opinions(opinions),
+        News::JudgedModels(models) => model.worklist.set_judged_models(models),
         News::KnownByPlace(paths) => return vec![Effect::ReadContents(paths)],
         News::AnswersSeen(images) => model.worklist.mark_answers_seen(images),
         News::LookedUp(count) => model.session.looked_up += count,
         News::Recorded {
             source,
             content,
+            number,
+            before,
             opinion,
         } => {
             let was_hidden = model.is_hidden();
+            let Reviews { done, undone, .. } = &mut model.reviews;
+            let mut steps = done.iter_mut().chain(undone);
+            if let Some(step) = steps.find(|step| step.number == number) {
+                (step.before, step.after) = (*before, (*opinion).clone());
+            }
+            model.sitting.note_recorded(content, &opinion);
             if model.worklist.confirm(&source, content, *opinion) {
                 model.notice = Some(MERGED.to_owned());
             }
-            let opinion = model.worklist.opinion_on(&source, content);
-            model.sitting.correct(content, opinion);
             // The call is saved, so the answer is shown now, and its heat map if that is on.
             if was_hidden && !model.is_hidden() {
                 return heat_map::on_prediction(model);
@@ -421,8 +465,6 @@ pub fn on_news(model: &mut Model, news: News) -> Vec<Effect> {
             reason,
         } => {
             model.worklist.revert(&source, content);
-            let opinion = model.worklist.opinion_on(&source, content);
-            model.sitting.correct(content, opinion);
             let Reviews { done, undone, .. } = &mut model.reviews;
             done.retain(|step| step.source != source);
             undone.retain(|step| step.source != source);

@@ -130,6 +130,8 @@ fn recorded(model: &mut Model, name: &str) {
     let news = News::Recorded {
         source: path(name),
         content: Default::default(),
+        number: 0,
+        before: Default::default(),
         opinion: opinion_of(model, name).into(),
     };
     update(model, Message::Review(news));

@@ -51,7 +51,7 @@ const MOUSE: [&str; 6] = [
     "in the grid a second click opens, and the wheel scrolls",
 ];
 
-const SIGNS: [&str; 30] = [
+const SIGNS: [&str; 31] = [
     "● at or above an operating point",
     "○ below all",
     "! caution",
@@ -66,6 +66,7 @@ const SIGNS: [&str; 30] = [
     "¶ a note",
     "c called",
     "s answer seen before",
+    "m verdict on another model's answer",
     "┿ balanced operating point",
     "┷ operating point of 90 % sensitivity",
     "π assumed prevalence",

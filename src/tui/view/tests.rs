@@ -293,3 +293,28 @@ fn a_model_without_operating_points_shows_its_highest_score() {
         .unwrap();
     assert!(row.contains("COVID-19") && row.contains("0.930"), "{row}");
 }
+
+/// The verdict of another session is about what another model said.
+#[test]
+fn a_verdict_on_another_models_answer_says_so_and_has_a_sign_of_its_own() {
+    use crate::domain::{Opinion, Verdict};
+    use crate::store::News;
+    let mut model = model_of(90, 30);
+    let source = model.viewer.source.clone().unwrap();
+    let agreed = Opinion {
+        verdict: Some(Verdict::Agree),
+        ..Opinion::default()
+    };
+    let other = "0123456789ab".repeat(5);
+    for (judged, sign, words) in [
+        (other, "▸m● IM-0041.png", "you: agree (with 0123456789ab)"),
+        (card().sha256, "▸✓● IM-0041.png", "you: agree "),
+    ] {
+        let models = vec![(Default::default(), Some(judged.into()))];
+        update(&mut model, Message::Review(News::JudgedModels(models)));
+        let standing = vec![(source.clone(), Default::default(), agreed.clone())];
+        update(&mut model, Message::Review(News::Standing(standing)));
+        let text = screen(&model);
+        assert!(text.contains(sign) && text.contains(words), "{text}");
+    }
+}

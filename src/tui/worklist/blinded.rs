@@ -12,24 +12,25 @@ impl Worklist {
     /// review log shows.
     pub fn mark_answers_seen(&mut self, images: Vec<(Arc<Path>, ContentId, bool)>) {
         for (path, content, is_seen) in images {
-            let Some(index) = self.index_of(&path) else {
-                continue;
-            };
-            // The file may have been replaced by another image.
-            if self.entries[index]
-                .content
-                .is_some_and(|there| there != content)
-            {
-                continue;
+            for index in self.places_of(&path, content) {
+                self.mark_answer_seen(index, content, is_seen);
             }
-            let index = index as u32;
-            let is_new = if is_seen {
-                self.answers_seen.insert(index, content) != Some(content)
-            } else {
-                self.answers_seen.remove(&index).is_some()
-            };
-            self.stale |= is_new && (self.sort == Sort::Review || self.filter.uses_reviews());
         }
+    }
+
+    fn mark_answer_seen(&mut self, index: usize, content: ContentId, is_seen: bool) {
+        // The file may have been replaced by another image.
+        let there = self.entries[index].content;
+        if there.is_some_and(|there| there != content) {
+            return;
+        }
+        let index = index as u32;
+        let is_new = if is_seen {
+            self.answers_seen.insert(index, content) != Some(content)
+        } else {
+            self.answers_seen.remove(&index).is_some()
+        };
+        self.stale |= is_new && (self.sort == Sort::Review || self.filter.uses_reviews());
     }
 
     /// Whether the reader saw the answer for a row before they read it blinded.

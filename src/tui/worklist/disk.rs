@@ -75,7 +75,7 @@ impl Worklist {
         };
         let is_header_of_another = entry.content.is_none() && entry.stamp != stamp;
         entry.stamp = stamp;
-        entry.is_outdated = false;
+        let was_outdated = std::mem::take(&mut entry.is_outdated);
         let before = entry.content.replace(content);
         if is_header_of_another && std::mem::take(&mut entry.has_header) {
             self.forget_film(index as u32);
@@ -89,10 +89,23 @@ impl Worklist {
             (false, _) => {}
         }
         if before == Some(content) {
+            if was_outdated {
+                self.share_opinion(index, content);
+            }
             return false;
         }
+        self.note_content(index as u32, before, content);
         self.forget_others(index, content);
+        self.share_opinion(index, content);
         is_changed
+    }
+
+    fn note_content(&mut self, index: u32, before: Option<ContentId>, now: ContentId) {
+        let equal = before.and_then(|before| self.by_content.get_mut(&before));
+        if let Some(equal) = equal {
+            equal.retain(|other| *other != index);
+        }
+        self.by_content.entry(now).or_default().push(index);
     }
 
     /// Records which images files hold that were read for nothing else. Of a file that was read otherwise meanwhile that

@@ -248,7 +248,7 @@ pub(super) fn random_rank(seed: u64, path: &Path) -> f64 {
 }
 
 fn review_rank(state: Option<&OpinionState>) -> f64 {
-    match state.and_then(|state| state.opinion.verdict) {
+    match state.and_then(OpinionState::current_verdict) {
         None => 0.0,
         Some(Verdict::Unsure) => 1.0,
         Some(Verdict::Disagree) => 2.0,

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::domain::{
-    Calibrated, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Opinion, OpinionChange,
-    Pathology, Prevalence, Prevalences, Question, Score, ScoreKind, Verdict,
+    BlindedReading, Calibrated, Finding, InputCheck, LabelCard, ModelCard, OperatingPoint, Opinion,
+    OpinionChange, Pathology, Prevalence, Prevalences, Question, Score, ScoreKind, Verdict,
 };
+use crate::library::Touched;
 use crate::tui::model_choice::ModelChoice;
 
 fn path(name: &str) -> Arc<Path> {
@@ -397,4 +398,88 @@ fn an_invalid_filter_changes_nothing_and_one_that_became_invalid_gives_the_reaso
     assert_eq!(list.understood_filter().as_deref(), Some("COVID-19>0.5"));
     list.set_terms(terms("Edema"));
     assert!(list.filter_error().unwrap().to_string().contains("covid"));
+}
+
+/// Three files of one image, of which the last one is not read yet.
+fn equal_films() -> Worklist {
+    let mut list = Worklist::default();
+    list.add(["a", "b", "c"].map(path));
+    for name in ["a", "b"] {
+        list.record(&path(name), read(id(1), 0.9));
+    }
+    list
+}
+
+fn are_hidden(list: &Worklist) -> [bool; 3] {
+    [0, 1, 2].map(|row| list.is_hidden(list.row(row).unwrap()))
+}
+
+fn called() -> Opinion {
+    Opinion {
+        blinded: Some(BlindedReading::default()),
+        ..Opinion::default()
+    }
+}
+
+/// Its answer is shown once the call is in the log, and no sooner, wherever the film lies.
+#[test]
+fn in_blinded_reading_a_call_shows_the_answer_of_equal_films_once_it_is_saved() {
+    for mode in [ReadingMode::Sequential, ReadingMode::Unaided] {
+        let mut list = equal_films();
+        list.read_for_study(mode);
+        list.set_opinion(&path("a"), id(1), &OpinionChange::to(&called()));
+        list.record(&path("c"), read(id(1), 0.9));
+        assert_eq!(are_hidden(&list), [true; 3], "{mode:?}");
+        assert_eq!(list.reviewed(), 3);
+        list.confirm(&path("a"), id(1), called());
+        let stays_hidden = mode == ReadingMode::Unaided;
+        assert_eq!(are_hidden(&list), [stays_hidden; 3], "{mode:?}");
+    }
+}
+
+/// What was said beside an answer would tell it, also in the row of a copy.
+#[test]
+fn in_blinded_reading_an_opinion_beside_an_answer_is_hidden_on_equal_films_too() {
+    let mut list = equal_films();
+    list.read_blinded(None);
+    let flagged = Opinion {
+        key_image: true,
+        ..Opinion::default()
+    };
+    list.mark_answers_seen(vec![(path("a"), id(1), true)]);
+    list.set_saved_opinions(vec![(path("a"), id(1), flagged.clone())]);
+    list.record(&path("c"), read(id(1), 0.9));
+    for row in 0..3 {
+        assert_eq!(list.row(row).unwrap().opinion(), flagged);
+        assert!(list.shown_opinion(row).is_none() && list.was_answer_seen(row));
+    }
+}
+
+/// A copy that was written to may hold another patient's film.
+#[test]
+fn a_verdict_does_not_reach_a_file_that_may_hold_another_image_by_now() {
+    let mut list = equal_films();
+    list.record(&path("c"), read(id(1), 0.9));
+    let touched = Touched {
+        path: path("b"),
+        exists: true,
+        stamp: None,
+        unread: None,
+    };
+    list.apply_disk_changes(vec![touched]);
+    let agreed = Opinion {
+        verdict: Some(Verdict::Agree),
+        ..Opinion::default()
+    };
+    list.set_opinion(&path("a"), id(1), &OpinionChange::to(&agreed));
+    let verdicts = |list: &Worklist| [0, 1, 2].map(|row| list.row(row).unwrap().verdict());
+    let agree = Some(Verdict::Agree);
+    assert_eq!(verdicts(&list), [agree, None, agree]);
+    list.record(&path("b"), read(id(2), 0.9));
+    list.confirm(&path("a"), id(1), agreed.clone());
+    assert_eq!(verdicts(&list), [agree, None, agree]);
+    // It holds the same image again.
+    list.record(&path("b"), read(id(1), 0.9));
+    assert_eq!(verdicts(&list), [agree; 3]);
+    assert_eq!(list.reviewed(), 3);
 }

@@ -45,6 +45,7 @@ fn called(label: &str) -> Opinion {
 
 fn record(reviewer: &str, source: &Arc<Path>, content: ContentId, opinion: &Opinion) -> Request {
     Request::Record(Box::new(ReviewDraft {
+        number: 0,
         source: source.clone(),
         content,
         uids: Uids::default(),
@@ -68,6 +69,7 @@ fn opinions(news: &Receiver<News>) -> Vec<(Arc<Path>, ContentId, Opinion)> {
             source,
             content,
             opinion,
+            ..
         } => vec![(source, content, *opinion)],
         _ => Vec::new(),
     });
@@ -215,4 +217,42 @@ fn a_call_after_the_second_sitting_was_opened_is_refused() {
     let words = queue.finish().unwrap();
     assert!(words.starts_with("2 reviews were not recorded"), "{words}");
     assert_eq!(store.standings(first).unwrap().len(), 1);
+}
+
+/// A verdict of the log never stands beside an answer without the model that it is about.
+#[test]
+fn the_model_that_was_judged_is_told_before_each_opinion() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("reviews.sqlite");
+    let film: Arc<Path> = folder.path().join("a.png").into();
+    let (mut queue, news) = queue(&store, "ann");
+    let Request::Record(mut draft) = record("ann", &film, id(1), &said("x")) else {
+        unreachable!()
+    };
+    let answer = super::super::super::tests::prediction();
+    draft.review.seen.prediction = Some(answer.clone());
+    queue.serve(Request::Record(draft));
+    let told = |news: &Receiver<News>| {
+        let told: Vec<News> = news.try_iter().collect();
+        let [
+            News::JudgedModels(models),
+            News::Recorded { .. } | News::Standing(_),
+        ] = &told[..]
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!(
+            models[..],
+            [(id(1), Some(answer.model_sha256.as_str().into()))]
+        );
+    };
+    told(&news);
+    drop(queue);
+    let (mut queue, news) = self::queue(&store, "ann");
+    queue.serve(Request::Opened(film.clone(), id(1)));
+    told(&news);
+    let (mut queue, news) = self::queue(&store, "ann");
+    queue.serve(Request::Compared(vec![(film, Some(id(1)))]));
+    assert!(matches!(news.try_recv(), Ok(News::JudgedModels(_))));
+    drop(queue);
 }

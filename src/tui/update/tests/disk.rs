@@ -202,6 +202,8 @@ fn a_verdict_on_the_image_before_does_not_come_back_before_the_file_is_read_agai
     let recorded = News::Recorded {
         source: path("a.png"),
         content: id(1),
+        number: 0,
+        before: Default::default(),
         opinion: agreed().into(),
     };
     update(&mut model, Message::Review(recorded));
@@ -294,6 +296,8 @@ fn undo_restores_the_opinion_on_that_image_even_if_its_file_was_replaced() {
         Message::Review(News::Recorded {
             source: path("a.png"),
             content: id(1),
+            number: 0,
+            before: Default::default(),
             opinion: draft.review.change.on(&Default::default()).into(),
         }),
     );
@@ -443,6 +447,7 @@ fn a_verdict_of_an_earlier_session_does_not_stand_on_the_film_that_took_its_plac
     let (recorder, _news) = start();
     for file in &contents(&paths)[1..3] {
         recorder.ask(Request::Record(Box::new(ReviewDraft {
+            number: 0,
             source: file.path.clone(),
             content: file.content.unwrap().0,
             uids: Default::default(),

@@ -397,6 +397,8 @@ fn the_grid_stops_the_watch_of_the_sitting() {
     update(&mut model, classified("000.png", generation, 0.9));
     assert!(model.summary().is_none(), "nothing is reviewed yet");
     press(&mut model, "a");
+    assert!(model.summary().is_none(), "it may never be recorded");
+    recorded(&mut model, "000.png");
     press(&mut model, "#");
     let before = model.summary().unwrap();
     std::thread::sleep(std::time::Duration::from_millis(30));
@@ -408,6 +410,7 @@ fn the_grid_stops_the_watch_of_the_sitting() {
     );
     key(&mut model, KeyCode::Esc);
     press(&mut model, "U");
+    recorded(&mut model, "000.png");
     assert!(model.summary().is_none(), "it was taken back");
 }
 

@@ -311,6 +311,8 @@ fn the_opinion_of_another_session_arrives_with_the_next_review_and_is_reported()
     let news = News::Recorded {
         source: path("a.png"),
         content: Default::default(),
+        number: 0,
+        before: Default::default(),
         opinion: both.clone().into(),
     };
     update(&mut model, Message::Review(news));
@@ -347,4 +349,109 @@ fn reviews_that_an_earlier_session_left_are_reported_and_so_are_unreadable_ones(
     assert!(model.notice.as_ref().unwrap().starts_with("2 reviews"));
     update(&mut model, taken_up(0, &["x.jsonl: cut off"]));
     assert!(model.notice.as_ref().unwrap().contains("x.jsonl"));
+}
+
+/// The only image is judged in the log, on what this model said.
+fn recorded_on(model: &mut Model, judged: &str) {
+    let models = vec![(Default::default(), Some(judged.into()))];
+    update(model, Message::Review(News::JudgedModels(models)));
+    recorded(model, "a.png");
+}
+
+#[test]
+fn a_verdict_on_one_models_answer_is_none_on_that_of_another() {
+    let mut model = model_with_two();
+    loaded(&mut model, "first");
+    look_at(&mut model, "a.png");
+    press(&mut model, "a");
+    recorded_on(&mut model, "first");
+    assert_eq!(model.worklist.reviewed(), 1);
+    press(&mut model, "m");
+    assert_eq!(model.worklist.reviewed(), 0);
+    loaded(&mut model, "second");
+    look_at(&mut model, "a.png");
+    let judged_with = |model: &Model| {
+        let list = &model.worklist;
+        let state = list.shown_opinion(list.cursor()).unwrap();
+        list.other_judged_model(state).map(str::to_owned)
+    };
+    assert_eq!(judged_with(&model).as_deref(), Some("first"));
+    model.worklist.set_filter("unreviewed & !agree".into());
+    assert_eq!(model.worklist.len(), 2);
+    model.worklist.set_filter(String::new());
+    press(&mut model, "*");
+    assert_eq!(model.worklist.reviewed(), 0, "a flag is no verdict");
+    // The same verdict is a review, and one that can be taken back.
+    let again = draft(press(&mut model, "a"));
+    let agreed = OpinionChange::to(&judged(Verdict::Agree));
+    assert_eq!(again.review.change, agreed);
+    recorded_on(&mut model, "first");
+    recorded_on(&mut model, "second");
+    assert_eq!((judged_with(&model), model.worklist.reviewed()), (None, 1));
+    press(&mut model, "m");
+    assert_eq!(judged_with(&model).as_deref(), Some("second"));
+    press(&mut model, "m");
+    let back = draft(press(&mut model, "U")).review.change;
+    assert_eq!(back.on(&judged(Verdict::Agree)), Opinion::default());
+}
+
+/// Another session gave a verdict that this one does not show.
+#[test]
+fn an_undo_brings_back_what_another_session_had_said() {
+    let mut model = reading();
+    let unsure = draft(press(&mut model, "u"));
+    let merged = |number, before, after| {
+        Message::Review(News::Recorded {
+            source: path("a.png"),
+            content: Default::default(),
+            number,
+            before: Box::new(judged(before)),
+            opinion: Box::new(judged(after)),
+        })
+    };
+    let (agree, unsure_now) = (Verdict::Agree, Verdict::Unsure);
+    update(&mut model, merged(unsure.number, agree, unsure_now));
+    let back = draft(press(&mut model, "U")).review.change;
+    assert_eq!(back.on(&judged(unsure_now)), judged(agree));
+    recorded(&mut model, "a.png");
+    assert_eq!(verdict(&model), Some(agree));
+    // Now the other session changes its mind after this one's step.
+    let unsure = draft(press(&mut model, "u"));
+    update(&mut model, merged(unsure.number, agree, unsure_now));
+    let theirs = (path("a.png"), Default::default(), judged(Verdict::Disagree));
+    update(&mut model, Message::Review(News::Standing(vec![theirs])));
+    assert!(drafts(press(&mut model, "U")).is_empty());
+    assert!(
+        model
+            .notice
+            .as_ref()
+            .unwrap()
+            .contains("nothing left to undo")
+    );
+    assert_eq!(verdict(&model), Some(Verdict::Disagree));
+}
+
+/// Two files with the same content are one image.
+#[test]
+fn equal_films_share_a_new_verdict_at_once() {
+    let mut model = reading();
+    press(&mut model, "j");
+    look_at(&mut model, "b.png");
+    press(&mut model, "u");
+    let both = |model: &Model| ["a.png", "b.png"].map(|name| opinion_of(model, name).verdict);
+    assert_eq!(both(&model), [Some(Verdict::Unsure); 2]);
+    recorded(&mut model, "b.png");
+    assert_eq!(model.worklist.reviewed(), 2);
+    press_key(&mut model, KeyCode::Tab, KeyModifiers::NONE);
+    assert!(model.notice.as_ref().unwrap().contains("every image"));
+    press(&mut model, "a");
+    let refused = News::Refused {
+        source: path("b.png"),
+        content: Default::default(),
+        reason: "gone".into(),
+    };
+    update(&mut model, Message::Review(refused));
+    assert_eq!(both(&model), [Some(Verdict::Unsure); 2]);
+    press(&mut model, "k");
+    assert!(is_saved(&model));
 }

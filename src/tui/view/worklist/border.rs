@@ -5,6 +5,7 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use crate::domain::Opinion;
+use crate::domain::text::clean;
 use crate::tui::model::{BackgroundState, Model};
 use crate::tui::view::text::{cells, count, shorten};
 use crate::tui::view::theme::Theme;
@@ -153,6 +154,11 @@ pub fn opinion_words(model: &Model) -> String {
     let verdict = verdict.map(|verdict| match label {
         Some(label) => format!("{}: {label}", verdict.word()),
         None => verdict.word().to_owned(),
+    });
+    // A verdict must not seem to be about the answer that it stands beside.
+    let verdict = verdict.map(|words| match list.other_judged_model(state) {
+        Some(sha256) => format!("{words} (with {})", clean(model.choices.name_of(sha256))),
+        None => words,
     });
     let key_image = key_image.then(|| "key image".to_owned());
     let note = (!note.is_empty()).then(|| format!("“{note}”"));

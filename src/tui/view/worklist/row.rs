@@ -314,7 +314,10 @@ fn disk(disk: Disk) -> &'static str {
 /// Whether the reader's verdict or own call of a row is known and may be shown.
 fn is_reviewed(model: &Model, row: usize) -> bool {
     let state = model.worklist.shown_opinion(row);
-    state.is_some_and(|state| state.opinion.verdict.is_some() || state.opinion.blinded.is_some())
+    state.is_some_and(|state| {
+        let is_judged = state.opinion.verdict.is_some() && !state.is_of_other_model();
+        is_judged || state.opinion.blinded.is_some()
+    })
 }
 
 /// The sign of the verdict once it is saved, and those of a key image and a note. While those are hidden, a sign says
@@ -326,6 +329,7 @@ fn marks(model: &Model, row: usize) -> (char, &'static str) {
     };
     let mark = match state.opinion.verdict {
         _ if !state.is_saved() => '…',
+        Some(_) if state.is_of_other_model() => 'm',
         Some(Verdict::Agree) => '✓',
         Some(Verdict::Disagree) => '≠',
         Some(Verdict::Unsure) => '?',
