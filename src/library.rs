@@ -40,7 +40,7 @@ use crate::imaging::{Sighting, looks_like_image, sight};
 pub use crate::sources::natural_order;
 use crate::sources::{RemoteItem, Sources, is_remote};
 use archives::{is_archive, is_index};
-pub use watch::{FolderWatch, KnownFile, Touched, rescan, watch};
+pub use watch::{DiskNews, FolderWatch, KnownFile, Touched, can_be_watched, rescan, watch};
 
 /// One finding of a walk.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -65,7 +65,7 @@ pub use assumed::{AssumptionError, Prevalences};
 pub use blinded::{BlindedReading, Call, HIGHEST_RATING, ReadingMode};
 pub use change::{CallChange, Judgement, MarksChange, NewValue, OpinionChange};
 pub use content_id::{ContentId, NotAContentId};
-pub use date::{counted_day, days_between, is_before, shown_day, taken};
+pub use date::{counted_day, days_between, is_before, shown_day, sortable, taken, with_offset};
 pub use dicom_header::HeaderLine;
 pub use failure::Failure;
 pub use film_study::FilmStudy;

@@ -6,11 +6,11 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::{UnreadFormat, WalkItem, is_hidden, scan_except};
@@ -73,65 +73,167 @@ impl Touched {
     }
 }
 
+/// What a watch reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiskNews {
+    /// These files changed.
+    Touched(Vec<Touched>),
+    /// Changes may have gone by unseen: only another walk finds them.
+    Missed,
+    /// Changes are not reported any more, for this reason.
+    Ended(String),
+}
+
 /// Returns true for files that must not be opened; see [`scan_except`].
 type Except = dyn Fn(&Path) -> bool + Send;
 
 /// Watches folders until it is dropped.
 pub struct FolderWatch {
-    _watcher: RecommendedWatcher,
+    end: Sender<Change>,
 }
 
-/// Calls `on`, on a thread of its own, with the files below `roots` that changed. Files for which
-/// `except` returns true are skipped without opening them.
+impl Drop for FolderWatch {
+    fn drop(&mut self) {
+        // After its last news there is no receiver.
+        let _ = self.end.send(Change::End);
+    }
+}
+
+/// What the thread of a watch is told.
+#[derive(Debug, PartialEq, Eq)]
+enum Change {
+    /// Something happened at this path.
+    At(PathBuf),
+    /// Some changes are not known, or what is watched is not what lies at the path any more.
+    Missed,
+    /// Nobody wants to know any more.
+    End,
+}
+
+/// Calls `on`, on a thread of its own, with what changed below `roots`. Files for which `except` returns true are
+/// skipped without opening them.
 ///
-/// On network file systems, changes by other machines may go unnoticed; [`rescan`] finds them.
+/// On network file systems, changes by other machines may go unnoticed; [`rescan`] finds them. So does a change of
+/// what a link points to.
 ///
 /// # Errors
 /// A short text for the screen if the system cannot watch any more folders, or not these.
 pub fn watch(
     roots: &[PathBuf],
     except: impl Fn(&Path) -> bool + Send + 'static,
-    on: impl Fn(Vec<Touched>) + Send + 'static,
+    on: impl Fn(DiskNews) + Send + 'static,
 ) -> Result<FolderWatch, String> {
+    let local = roots.iter().filter(|root| can_be_watched(root));
+    let names = local.map(WatchedRoot::of).collect::<Result<_, _>>()?;
+    let except = Box::new(except);
+    let names = Names { names, except };
+    let (sender, events) = mpsc::channel();
+    let watcher = begin(&names.names, &sender)?;
+    let end = sender.clone();
+    thread::spawn(move || report(watcher, &names, (&sender, &events), on));
+    Ok(FolderWatch { end })
+}
+
+/// Watches the roots, and what lies above them: only that tells when a root is made again.
+fn begin(roots: &[WatchedRoot], sender: &Sender<Change>) -> Result<RecommendedWatcher, String> {
     let words = |error: notify::Error| match error.kind {
         notify::ErrorKind::MaxFilesWatch => "the system watches no more folders".to_owned(),
         notify::ErrorKind::Io(error) => error.kind().to_string(),
         _ => "this folder cannot be watched".to_owned(),
     };
-    let (sender, events) = mpsc::channel();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        if let Ok(event) = event
-            && is_change(event.kind)
-        {
-            event.paths.into_iter().for_each(|path| {
-                // The receiver is dropped only after this sender.
-                let _ = sender.send(path);
-            });
-        }
+    let places = roots.iter().map(WatchedPlace::of).collect::<Vec<_>>();
+    let (above, needed) = above(&places);
+    let folders: Vec<PathBuf> = places.iter().filter_map(WatchedPlace::folder).collect();
+    let sender = sender.clone();
+    let mut watcher = notify::recommended_watcher(move |event| {
+        // The thread that receives them drops this watcher first.
+        changes(event, &places).for_each(|change| drop(sender.send(change)));
     })
     .map_err(words)?;
-    let mut names = Vec::new();
-    for named in roots.iter().filter(|root| !is_remote(root)) {
-        // Of a part of an archive, the archive is watched.
-        let file = archive::file_within(named);
-        let root = file.as_deref().unwrap_or(named);
-        let real = std::path::absolute(root).map_err(|error| error.kind().to_string())?;
-        let (folder, mode) = if root.is_dir() {
-            (real.as_path(), RecursiveMode::Recursive)
-        } else {
-            // A watch on the file itself would end when the file is replaced.
-            (real.parent().unwrap_or(&real), RecursiveMode::NonRecursive)
-        };
-        watcher.watch(folder, mode).map_err(words)?;
-        names.push(WatchedRoot {
-            real: real.clone(),
-            given: root.to_owned(),
-            walked: named.clone(),
-        });
+    // A watch on one of these would make that on a root end at its first level.
+    let is_within = |folder: &Path| folders.iter().any(|root| folder.starts_with(root));
+    for folder in above.into_iter().filter(|folder| !is_within(folder)) {
+        let watched = watcher.watch(&folder, RecursiveMode::NonRecursive);
+        if needed.contains(&folder) {
+            watched.map_err(words)?;
+        }
     }
-    let except = Box::new(except);
-    thread::spawn(move || report(&events, &Names { names, except }, on));
-    Ok(FolderWatch { _watcher: watcher })
+    // Of several names of one folder the last one stays: as for a walk, that is to be the first.
+    for folder in folders.iter().rev() {
+        watcher
+            .watch(folder, RecursiveMode::Recursive)
+            .map_err(words)?;
+    }
+    Ok(watcher)
+}
+
+/// A root as it was when its watch began.
+struct WatchedPlace {
+    real: PathBuf,
+    is_folder: bool,
+}
+
+impl WatchedPlace {
+    fn of(root: &WatchedRoot) -> Self {
+        WatchedPlace {
+            is_folder: root.real.is_dir(),
+            real: root.real.clone(),
+        }
+    }
+
+    fn folder(&self) -> Option<PathBuf> {
+        self.is_folder.then(|| self.real.clone())
+    }
+
+    /// Whether a root that comes or goes at this path has to be watched anew. A file is watched through its folder, which
+    /// stays.
+    fn lies_at(&self, path: &Path) -> bool {
+        match path == self.real {
+            true => self.is_folder || path.is_dir(),
+            false => self.real.starts_with(path),
+        }
+    }
+}
+
+/// The folders above the roots that exist, and those of them without which a root is not watched at all: that of a file,
+/// and the nearest one of a root that is not there.
+fn above(places: &[WatchedPlace]) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
+    // Elsewhere the system reports all that happens at any depth, and much would be reported in vain.
+    let most = if cfg!(target_os = "linux") {
+        usize::MAX
+    } else {
+        1
+    };
+    let (mut above, mut needed) = (BTreeSet::new(), BTreeSet::new());
+    for place in places {
+        let folders = place.real.ancestors().skip(1);
+        let mut folders = folders.filter(|folder| folder.is_dir()).take(most);
+        let nearest = folders.next().map(Path::to_owned);
+        above.extend(nearest.iter().cloned().chain(folders.map(Path::to_owned)));
+        needed.extend(nearest.filter(|_| !place.is_folder));
+    }
+    (above, needed)
+}
+
+/// What an event tells of the roots.
+fn changes(event: notify::Result<Event>, places: &[WatchedPlace]) -> impl Iterator<Item = Change> {
+    let event = event.ok().filter(|event| !event.need_rescan());
+    let missed = event.is_none().then_some(Change::Missed);
+    let event = event
+        .filter(|event| is_change(event.kind))
+        .unwrap_or_default();
+    let is_move = matches!(
+        event.kind,
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
+    );
+    let told = event.paths.into_iter().filter_map(move |path| {
+        if is_move && places.iter().any(|place| place.lies_at(&path)) {
+            return Some(Change::Missed);
+        }
+        let is_below = places.iter().any(|place| path.starts_with(&place.real));
+        is_below.then_some(Change::At(path))
+    });
+    missed.into_iter().chain(told)
 }
 
 fn is_change(kind: EventKind) -> bool {
@@ -142,27 +244,64 @@ fn is_change(kind: EventKind) -> bool {
     }
 }
 
-fn report(events: &Receiver<PathBuf>, names: &Names, on: impl Fn(Vec<Touched>)) {
-    while let Ok(first) = events.recv() {
-        let mut paths = BTreeSet::from([first]);
+/// Changes that came together.
+#[derive(Default)]
+struct Gathered {
+    paths: BTreeSet<PathBuf>,
+    missed: bool,
+    ended: bool,
+}
+
+impl Gathered {
+    /// Waits for a change, and for what comes soon after it.
+    fn next(events: &Receiver<Change>) -> Self {
+        let mut gathered = Gathered::default();
+        gathered.add(events.recv().ok());
         let since = Instant::now();
-        let ended = loop {
+        while !gathered.ended && since.elapsed() < LONGEST {
             match events.recv_timeout(CALM) {
-                Ok(path) => paths.insert(path),
-                Err(RecvTimeoutError::Timeout) => break false,
-                Err(RecvTimeoutError::Disconnected) => break true,
-            };
-            if since.elapsed() >= LONGEST {
-                break false;
+                Err(RecvTimeoutError::Timeout) => break,
+                change => gathered.add(change.ok()),
             }
-        };
-        let touched: Vec<_> = paths.iter().flat_map(|path| names.look(path)).collect();
-        if !touched.is_empty() {
-            on(touched);
         }
-        if ended {
+        gathered
+    }
+
+    fn add(&mut self, change: Option<Change>) {
+        match change {
+            Some(Change::At(path)) => drop(self.paths.insert(path)),
+            Some(Change::Missed) => self.missed = true,
+            Some(Change::End) | None => self.ended = true,
+        }
+    }
+}
+
+fn report(
+    mut watcher: RecommendedWatcher,
+    names: &Names,
+    (sender, events): (&Sender<Change>, &Receiver<Change>),
+    on: impl Fn(DiskNews),
+) {
+    loop {
+        let changes = Gathered::next(events);
+        if changes.ended {
             return;
         }
+        let paths = changes.paths.iter();
+        let touched: Vec<_> = paths.flat_map(|path| names.look(path)).collect();
+        if !touched.is_empty() {
+            on(DiskNews::Touched(touched));
+        }
+        if !changes.missed {
+            continue;
+        }
+        // Folders may have come unseen too, so all of it begins anew, and before anybody walks again.
+        drop(watcher);
+        watcher = match begin(&names.names, sender) {
+            Ok(watcher) => watcher,
+            Err(reason) => return on(DiskNews::Ended(reason)),
+        };
+        on(DiskNews::Missed);
     }
 }
 
@@ -174,6 +313,18 @@ struct WatchedRoot {
     given: PathBuf,
     /// What a walk reports of it: the same, or a part of an archive.
     walked: PathBuf,
+}
+
+impl WatchedRoot {
+    fn of(named: &PathBuf) -> Result<Self, String> {
+        // Of a part of an archive, the archive is watched.
+        let given = archive::file_within(named).unwrap_or_else(|| named.clone());
+        Ok(WatchedRoot {
+            real: std::path::absolute(&given).map_err(|error| error.kind().to_string())?,
+            given,
+            walked: named.clone(),
+        })
+    }
 }
 
 /// Translates paths of change events to the paths that a walk reports.
@@ -259,6 +410,11 @@ fn files(roots: &[PathBuf], except: impl Fn(&Path) -> bool) -> Vec<Touched> {
     files
 }
 
+/// Whether changes of it can be reported at all: those of a server are not.
+pub fn can_be_watched(path: &Path) -> bool {
+    !is_remote(path)
+}
+
 /// Walks `roots` again and returns what changed: new files, removed files, files that may have been
 /// written to since they were read, and every file of an unsupported format. Known files of which nothing is
 /// shown are not checked for changes. Files for which `except` returns true are skipped without opening
@@ -299,6 +455,17 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(60);
 
+    /// Where a watch reports, and the files that it reports.
+    fn reported() -> (impl Fn(DiskNews) + Send, Receiver<Vec<Touched>>) {
+        let (sender, files) = mpsc::channel();
+        let on = move |news| {
+            if let DiskNews::Touched(touched) = news {
+                drop(sender.send(touched));
+            }
+        };
+        (on, files)
+    }
+
     /// Waits for a report on this file that says so: on a busy machine, one change may come in several.
     fn report_on(
         news: &Receiver<Vec<Touched>>,
@@ -321,8 +488,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("films");
         fs::create_dir_all(root.join("ward")).unwrap();
-        let (sender, news) = mpsc::channel();
-        let on = move |touched| drop(sender.send(touched));
+        let (on, news) = reported();
         let _watch = watch(std::slice::from_ref(&root), |_| false, on).unwrap();
         let film = root.join("ward/a.png");
         fs::write(&film, "one").unwrap();
@@ -356,8 +522,7 @@ mod tests {
             let store = store.clone();
             move |path: &Path| path == store
         };
-        let (sender, news) = mpsc::channel();
-        let on = move |touched| drop(sender.send(touched));
+        let (on, news) = reported();
         let roots = [root.clone()];
         let _watch = watch(&roots, is_store.clone(), on).unwrap();
         fs::write(&store, "x").unwrap();
@@ -388,8 +553,12 @@ mod tests {
         for name in ["read.png", "unread.png", "gone.png", "same.png"] {
             fs::write(path(name), name).unwrap();
         }
+        let elsewhere = tempfile::tempdir().unwrap();
+        let target = elsewhere.path().join("target.png");
+        fs::write(&target, "x").unwrap();
+        std::os::unix::fs::symlink(&target, path("link.png")).unwrap();
         thread::sleep(CALM);
-        let read = ["read.png", "gone.png", "same.png"].map(|name| KnownFile {
+        let read = ["read.png", "gone.png", "same.png", "link.png"].map(|name| KnownFile {
             stamp: FileStamp::of(&path(name)),
             path: path(name),
             is_shown: true,
@@ -405,14 +574,83 @@ mod tests {
         fs::write(path("unread.png"), "other").unwrap();
         fs::remove_file(path("gone.png")).unwrap();
         fs::write(path("new.png"), "x").unwrap();
+        // No watch sees that.
+        fs::write(&target, "other").unwrap();
         let found = rescan(std::slice::from_ref(&root), |_| false, &known);
         let found: Vec<_> = found.iter().map(|t| (t.path.clone(), t.exists)).collect();
-        let expected = [("new.png", true), ("read.png", true), ("gone.png", false)];
+        let expected = [
+            ("new.png", true),
+            ("read.png", true),
+            ("gone.png", false),
+            ("link.png", true),
+        ];
         assert_eq!(found, expected.map(|(name, exists)| (path(name), exists)));
         // It was read so soon after it was written that its stamp cannot tell.
         known[2].stamp = None;
         let found = rescan(std::slice::from_ref(&root), |_| false, &known);
         assert!(found.iter().any(|touched| touched.path == path("same.png")));
+    }
+
+    /// After each gap in what is known, another walk is asked for; nothing else of the folders above matters.
+    #[test]
+    fn lost_events_and_moved_roots_ask_for_another_walk() {
+        let place = |real: &str, is_folder| WatchedPlace {
+            real: real.into(),
+            is_folder,
+        };
+        let places = [place("/w/films", true), place("/w/one.dcm", false)];
+        let told = |event| changes(event, &places).collect::<Vec<_>>();
+        let of = |kind: EventKind, path: &str| told(Ok(Event::new(kind).add_path(path.into())));
+        let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
+        assert_eq!(told(Ok(lost)), [Change::Missed]);
+        assert_eq!(told(Err(notify::Error::generic(""))), [Change::Missed]);
+        let moved = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::From));
+        let created = EventKind::Create(notify::event::CreateKind::Any);
+        let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        for (kind, path, expected) in [
+            (moved, "/w/films", Some(Change::Missed)),
+            (created, "/w", Some(Change::Missed)),
+            (written, "/w", None),
+            (moved, "/w/other", None),
+            (created, "/w/films/a", Some(Change::At("/w/films/a".into()))),
+            (written, "/w/films/a", Some(Change::At("/w/films/a".into()))),
+            // Its folder is watched, so it may be replaced.
+            (moved, "/w/one.dcm", Some(Change::At("/w/one.dcm".into()))),
+            (EventKind::Access(AccessKind::Read), "/w/films/a", None),
+        ] {
+            assert_eq!(of(kind, path), Vec::from_iter(expected), "{kind:?} {path}");
+        }
+    }
+
+    #[test]
+    fn a_root_that_is_moved_away_and_made_again_is_watched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let root = at("ward/films");
+        fs::create_dir_all(&root).unwrap();
+        fs::create_dir_all(at("copy/films")).unwrap();
+        let (sender, news) = mpsc::channel();
+        let on = move |news| drop(sender.send(news));
+        let _watch = watch(std::slice::from_ref(&root), |_| false, on).unwrap();
+        for (from, to) in [("ward/films", "old"), ("old", "ward/films")] {
+            fs::rename(at(from), at(to)).unwrap();
+            assert_eq!(news.recv_timeout(LIMIT), Ok(DiskNews::Missed));
+        }
+        // So it is where a folder above is replaced.
+        if cfg!(target_os = "linux") {
+            fs::rename(at("ward"), at("ward.old")).unwrap();
+            fs::rename(at("copy"), at("ward")).unwrap();
+            assert_eq!(news.recv_timeout(LIMIT), Ok(DiskNews::Missed));
+        }
+        // One move may have been told of twice: then the watch stood only after the file was written.
+        for number in 0.. {
+            let film = root.join(format!("{number}.png"));
+            fs::write(&film, "x").unwrap();
+            let found = news.recv_timeout(LIMIT).expect("no report in time");
+            if matches!(found, DiskNews::Touched(files) if files.iter().any(|f| *f.path == *film)) {
+                break;
+            }
+        }
     }
 
     #[test]
@@ -428,8 +666,7 @@ mod tests {
             fs::rename(&beside, &archive).unwrap();
         };
         put(&["1.png", "2.png"]);
-        let (sender, news) = mpsc::channel();
-        let on = move |touched| drop(sender.send(touched));
+        let (on, news) = reported();
         let roots = [root.clone()];
         let _watch = watch(&roots, |_| false, on).unwrap();
         let known = |name: &str| KnownFile {

@@ -177,9 +177,9 @@ impl App {
                 Effect::CancelBackground => self.worker.cancel_background(),
                 Effect::UseModel(generation, model) => self.worker.use_model(generation, model),
                 Effect::Ask(request) => self.recorder.ask(request),
-                Effect::Rescan(known) => {
+                Effect::Rescan { known, asked } => {
                     let (roots, log) = (self.roots.clone(), self.log.clone());
-                    sources::spawn_rescan(roots, log, known, self.sender.clone());
+                    sources::spawn_rescan(roots, log, known, asked, self.sender.clone());
                 }
                 Effect::ReadHeader(source) => {
                     sources::spawn_header(source, self.sender.clone());

@@ -138,10 +138,16 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
     let answers = late.may_come();
     let (key_gate, wait) = sources::key_gate()?;
     sources::listen_for_keys(sender.clone(), late, tmux_watch.clone(), wait);
-    // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two.
+    // The watch starts before the walk, so that a file that is added meanwhile is seen by one of the two. Where it takes
+    // too long, the folders are walked again.
     let log = options.reviews.path().to_owned();
     let watch = sources::watch_disk(options.paths.clone(), log.clone(), sender.clone());
-    scan::spawn_scan(options.paths.clone(), log.clone(), sender.clone());
+    scan::spawn_scan(
+        options.paths.clone(),
+        log.clone(),
+        watch.stands,
+        sender.clone(),
+    );
     let session = Session::new(&options.paths);
     // One row of an open store: fast enough for this thread.
     let bookmark = options.reviews.store().filter(|_| !options.fresh);
@@ -196,7 +202,7 @@ pub fn run(options: Options, start: impl FnOnce(OutcomeSink) -> Worker) -> io::R
         headers,
         contents,
         recorder: recorder.clone(),
-        _watch: watch,
+        _watch: watch.hold,
         roots,
         log,
         sender,

@@ -91,6 +91,7 @@ pub struct Model {
     pub marking: Marking,
     pub reviews: Reviews,
     pub background: BackgroundStatus,
+    pub disk: DiskLook,
     /// Only while images are read blinded.
     pub blinded: Option<Blinded>,
     pub session: Session,
@@ -103,6 +104,19 @@ pub struct Model {
     pub columns: WorklistColumns,
     /// Ticks since the start, for the sign of progress.
     pub ticks: u64,
+}
+
+/// Walks over the folders that are already open, to find changes that nobody reported.
+#[derive(Default)]
+pub struct DiskLook {
+    /// One is under way.
+    pub is_walking: bool,
+    /// Another one is to follow.
+    pub is_due: bool,
+    /// The reader wants to know what comes of that one.
+    pub is_asked: bool,
+    /// Why changes are not reported, until that is said.
+    pub unwatched: Option<String>,
 }
 
 /// Pictures are coarser than the terminal could show them.
@@ -333,6 +347,7 @@ impl Model {
             marking: Marking::default(),
             reviews: Reviews::default(),
             background: BackgroundStatus::default(),
+            disk: DiskLook::default(),
             blinded: None,
             session: Session::default(),
             sitting: Sitting::default(),

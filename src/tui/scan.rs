@@ -16,18 +16,43 @@ use crate::store;
 /// The time between two batches.
 const BATCH_AGE: Duration = Duration::from_millis(40);
 
+/// How long the walk waits for the watch over the folders, which is to stand first.
+const HEAD_START: Duration = Duration::from_millis(100);
+
 /// Walks the folders in a thread, and sends what it finds in batches. The files of the review log are left
-/// alone under any name: opening and closing one of them would release the locks on the log.
-pub fn spawn_scan(paths: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) {
+/// alone under any name: opening and closing one of them would release the locks on the log. `stands` tells when the watch
+/// over the folders stands.
+pub fn spawn_scan(
+    paths: Vec<PathBuf>,
+    log: PathBuf,
+    stands: Receiver<()>,
+    sender: Sender<Message>,
+) {
     let (found, items) = mpsc::channel();
+    let to_screen = sender.clone();
     thread::spawn(move || {
-        let is_log = |path: &Path| store::is_part_of(&log, path);
-        library::scan_except(&paths, is_log, |item| match found.send(item) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        });
+        let walk = || {
+            let is_log = |path: &Path| store::is_part_of(&log, path);
+            library::scan_except(&paths, is_log, |item| match found.send(item) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            });
+            drop(found);
+        };
+        if !sees_all(&stands, walk) {
+            let _ = to_screen.send(Message::LookAgain);
+        }
     });
     thread::spawn(move || send_batches(&items, &sender));
+}
+
+/// Walks once the watch stands, or has had its time. Returns whether each file is seen by one of the two. What comes into
+/// a folder that the walk has left, while there is no watch on it yet, is seen by none. Without any watch nothing is
+/// promised.
+fn sees_all(stands: &Receiver<()>, walk: impl FnOnce()) -> bool {
+    let stood = stands.recv_timeout(HEAD_START);
+    walk();
+    stood != Err(RecvTimeoutError::Timeout) || stands.recv().is_err()
 }
 
 /// Sends what was found: when there is much of it, and when the last batch is long ago. So a film is in the worklist
@@ -109,6 +134,15 @@ mod tests {
             Message::Found { images, .. } => images.len(),
             _ => 0,
         }
+    }
+
+    #[test]
+    fn a_watch_that_stands_after_the_walk_began_has_it_done_again() {
+        let (stand, stands) = mpsc::channel();
+        stand.send(()).unwrap();
+        assert!(sees_all(&stands, || {}), "the watch stood first");
+        assert!(!sees_all(&stands, || stand.send(()).unwrap()));
+        assert!(sees_all(&stands, || drop(stand)), "there is no watch");
     }
 
     /// A walk that waits for a slow server has not ended, and what it found so far is there.

@@ -5,7 +5,7 @@ mod key_gate;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use super::model::HeaderRead;
 use super::terminal::{self, Capabilities, Inside, LateAnswer, Notice, Signal, Tmux, TmuxWatch};
 use super::update::Message;
 use super::worklist::Undated;
-use crate::library::{self, KnownFile};
+use crate::library::{self, DiskNews, KnownFile};
 use crate::store::{self, Ending};
 use crate::worker::{self, HeaderJobs};
 pub use key_gate::{KeyGate, key_gate};
@@ -131,36 +131,60 @@ fn next_events(wait: &KeyWait) -> Option<Vec<Event>> {
     Some(events)
 }
 
-/// Reports changed files until the returned sender is dropped, where the system reports them; elsewhere the
-/// reader presses a key to look for changes. Watching a large tree takes a while to set up, so a thread does
-/// it.
-pub fn watch_disk(roots: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) -> Sender<()> {
-    let (hold, dropped) = mpsc::channel::<()>();
-    thread::spawn(move || {
-        let is_log = move |path: &Path| store::is_part_of(&log, path);
-        let watch = library::watch(&roots, is_log, move |touched| {
-            let asked = false;
-            let _ = sender.send(Message::Touched { touched, asked });
-        });
-        if watch.is_ok() {
-            let _ = dropped.recv();
-        }
-    });
-    hold
+/// The watch over the folders.
+pub struct DiskWatch {
+    /// Ends it when it is dropped.
+    pub hold: Sender<()>,
+    /// Tells once when it stands, and nothing where there is none.
+    pub stands: Receiver<()>,
 }
 
-/// Walks the folders again in a thread, and reports what differs from the `known` files.
+/// Reports changed files where the system reports them; elsewhere the reader presses a key to look for changes. Watching
+/// a large tree takes a while to set up, so a thread does it.
+pub fn watch_disk(roots: Vec<PathBuf>, log: PathBuf, sender: Sender<Message>) -> DiskWatch {
+    let (hold, dropped) = mpsc::channel::<()>();
+    let (stand, stands) = mpsc::channel();
+    thread::spawn(move || {
+        let is_log = move |path: &Path| store::is_part_of(&log, path);
+        let to_screen = sender.clone();
+        let watch = library::watch(&roots, is_log, move |news| {
+            let asked = false;
+            let _ = to_screen.send(match news {
+                DiskNews::Touched(touched) => Message::Touched { touched, asked },
+                DiskNews::Missed => Message::LookAgain,
+                DiskNews::Ended(reason) => Message::Unwatched(reason),
+            });
+        });
+        match watch {
+            Ok(_watch) => {
+                let _ = stand.send(());
+                let _ = dropped.recv();
+            }
+            Err(reason) => drop(sender.send(Message::Unwatched(reason))),
+        }
+    });
+    DiskWatch { hold, stands }
+}
+
+/// Walks the folders again in a thread, and reports what differs from the `known` files. Unless the reader `asked`, no
+/// server is.
 pub fn spawn_rescan(
     roots: Arc<[PathBuf]>,
     log: PathBuf,
-    known: Vec<KnownFile>,
+    mut known: Vec<KnownFile>,
+    asked: bool,
     sender: Sender<Message>,
 ) {
     thread::spawn(move || {
         let is_log = |path: &Path| store::is_part_of(&log, path);
+        let mut roots = roots.to_vec();
+        if !asked {
+            roots.retain(|root| library::can_be_watched(root));
+            known.retain(|file| library::can_be_watched(&file.path));
+        }
         let touched = library::rescan(&roots, is_log, &known);
-        let asked = true;
         let _ = sender.send(Message::Touched { touched, asked });
+        let _ = sender.send(Message::LookedAgain);
     });
 }
 
@@ -208,10 +232,8 @@ pub fn ask_tmux_again(sender: Sender<Message>) {
 /// Asks the disk in a thread, since it may be slow, when files were last modified.
 pub fn spawn_dating(undated: Undated, sender: Sender<Message>) {
     thread::spawn(move || {
-        let times = undated.paths.iter().map(|path| library::changed(path));
-        let _ = sender.send(Message::Dated {
-            first: undated.first,
-            times: times.collect(),
-        });
+        let files = undated.0.into_iter();
+        let times = files.map(|(index, path)| (index, library::changed(&path)));
+        let _ = sender.send(Message::Dated(times.collect()));
     });
 }

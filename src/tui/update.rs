@@ -80,17 +80,26 @@ fn on_message(model: &mut Model, message: Message) -> Vec<Effect> {
             model.worklist.leave_out(files);
             vec![]
         }
-        Message::Dated { first, times } => {
-            keeping_selection(model, |model| model.worklist.set_times(first, times))
-        }
+        Message::Dated(times) => keeping_selection(model, |model| model.worklist.set_times(times)),
         Message::ScanFinished => {
             model.worklist.finish_scan();
-            if let Some(words) = model.worklist.table_fault().or(left_out::words(model)) {
-                model.notice = Some(words);
+            let words = [
+                disk::unwatched(model),
+                model.worklist.table_fault(),
+                left_out::words(model),
+            ];
+            let words: Vec<String> = words.into_iter().flatten().collect();
+            if !words.is_empty() {
+                model.notice = Some(words.join(" · "));
             }
-            keeping_selection(model, blinded::on_all_found)
+            let mut effects = keeping_selection(model, blinded::on_all_found);
+            effects.extend(disk::look_if_due(model));
+            effects
         }
         Message::Touched { touched, asked } => disk::on_touched(model, touched, asked),
+        Message::LookAgain => disk::look_again(model),
+        Message::LookedAgain => disk::on_looked_again(model),
+        Message::Unwatched(reason) => disk::on_unwatched(model, reason),
         Message::Worker(outcome) => outcome::on_outcome(model, outcome),
         Message::Headers(batch) => {
             model.worklist.take_headers(batch);

@@ -151,9 +151,17 @@ fn patient_view_and_spacing_are_read_and_cleaned() {
         VR::DT,
         "20200302112233.25-0500",
     );
+    let in_zone = |file: &Dicom| {
+        let file = file.clone();
+        r(file.text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, "+0900"))
+    };
+    assert_eq!(in_zone(&study).as_deref(), Some("2020-02-29T09:10+0900"));
+    assert_eq!(in_zone(&acquired).as_deref(), Some("2020-03-01"));
+    let own = in_zone(&combined);
+    assert_eq!(own.as_deref(), Some("2020-03-02T11:22:33.25-0500"));
     assert_eq!(r(study).as_deref(), Some("2020-02-29T09:10"));
     assert_eq!(r(acquired).as_deref(), Some("2020-03-01"));
-    assert_eq!(r(combined).as_deref(), Some("2020-03-02T11:22:33.25"));
+    assert_eq!(r(combined).as_deref(), Some("2020-03-02T11:22:33.25-0500"));
     assert_eq!(r(Dicom::radiograph(2, 2, 8)), None);
 
     for (stated, view) in [

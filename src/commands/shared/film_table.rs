@@ -1,15 +1,14 @@
 //! The table that tells patient, time and view of films on the screen.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Result;
 
 use super::{Usage, cases};
 use crate::cli::FilmTableArguments;
+use crate::domain::FilmSummary;
 use crate::domain::text::clean;
-use crate::domain::{FilmSummary, PatientIdentity};
 use crate::evaluation::manifest::{FilmColumns, KnownFilmRow, films};
 use crate::export::path_text;
 use crate::sources::Sources;
@@ -30,8 +29,8 @@ pub fn read(arguments: &FilmTableArguments, opened: &[PathBuf]) -> Result<KnownF
     };
     let bytes = cases::table_bytes(table)?;
     let name = clean(&path_text(table));
-    let rows = films(&bytes, &columns, &name);
-    let rows = rows.map_err(|error| Usage::error(format!("{name}: {error}")))?;
+    let read = films(&bytes, &columns, &name);
+    let read = read.map_err(|error| Usage::error(format!("{name}: {error}")))?;
     let beside = table.parent().map_or_else(PathBuf::new, Path::to_owned);
     let root = arguments.root.clone().unwrap_or(beside);
     let root = if root.as_os_str().is_empty() {
@@ -43,27 +42,32 @@ pub fn read(arguments: &FilmTableArguments, opened: &[PathBuf]) -> Result<KnownF
     let root =
         real(&root).ok_or_else(|| Usage::error(format!("{}: no such folder", path_text(&root))))?;
     let whole = |path: &PathBuf| Some((path.clone(), real(path)?));
+    let (films, contradicted) = by_path(read.films, &root);
     Ok(KnownFilms {
-        films: by_path(rows, &root),
+        films,
+        contradicted,
+        unread_dates: read.unread_dates,
         roots: opened.iter().filter_map(whole).collect(),
     })
 }
 
-/// The films by their whole paths. A film of which two rows say different things has no patient.
-fn by_path(rows: Vec<KnownFilmRow>, root: &Path) -> HashMap<PathBuf, FilmSummary> {
+/// The films by their whole paths, and how many were contradicted. Of a film of which two rows say different things nothing
+/// is known.
+fn by_path(rows: Vec<KnownFilmRow>, root: &Path) -> (HashMap<PathBuf, FilmSummary>, usize) {
     let mut films: HashMap<PathBuf, FilmSummary> = HashMap::with_capacity(rows.len());
+    let mut contradicted = HashSet::new();
     for KnownFilmRow { path, film } in rows {
-        match films.entry(normal(&root.join(path))) {
-            Entry::Vacant(new) => {
-                new.insert(film);
-            }
-            Entry::Occupied(mut known) if *known.get() != film => {
-                known.get_mut().origin.patient = PatientIdentity::default();
-            }
-            Entry::Occupied(_) => {}
+        let path = normal(&root.join(path));
+        match films.get(&path) {
+            Some(known) if *known != film => drop(contradicted.insert(path)),
+            Some(_) => {}
+            None => drop(films.insert(path, film)),
         }
     }
-    films
+    for path in &contradicted {
+        films.insert(path.clone(), FilmSummary::default());
+    }
+    (films, contradicted.len())
 }
 
 /// The path without `.` and `..`, by its words alone.
@@ -95,16 +99,20 @@ mod tests {
     }
 
     #[test]
-    fn films_are_known_by_their_whole_paths_and_a_contradiction_has_no_patient() {
+    fn films_are_known_by_their_whole_paths_and_contradictions_are_counted() {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("cases.csv");
-        let text = "path,patient,day\na.png,1,0\n./sub/../b.png,1,4\na.png,2,0\n";
+        let text = "path,patient,day\na.png,1,0\n./sub/../b.png,1,4\na.png,2,0\n\
+                    a.png,1,0\nc.png,1,3\n./c.png,1,4\nd.png,1,soon\n";
         fs::write(&table, text).unwrap();
         let known = read(&arguments(&table), &[folder.path().to_owned()]).unwrap();
         let real = fs::canonicalize(folder.path()).unwrap();
         let id = |name: &str| known.films[&real.join(name)].origin.patient.id.clone();
         assert_eq!(id("b.png").as_deref(), Some("1"));
         assert_eq!(id("a.png"), None);
+        let day = |name: &str| known.films[&real.join(name)].origin.taken.clone();
+        assert!(day("b.png").is_some() && day("c.png").is_none());
+        assert_eq!((known.contradicted, known.unread_dates), (2, 1));
         assert_eq!(known.roots, [(folder.path().to_owned(), real)]);
     }
 

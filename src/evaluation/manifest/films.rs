@@ -39,22 +39,33 @@ pub struct KnownFilmRow {
     pub film: FilmSummary,
 }
 
+/// What a table says of films.
+#[derive(Debug, Default)]
+pub struct FilmTable {
+    pub films: Vec<KnownFilmRow>,
+    /// The cells of times that are neither a date nor a number of days.
+    pub unread_dates: usize,
+}
+
 /// Reads the text of a CSV file. `name` is the table's: it stands for the issuer of its patients, so that none of them
 /// is taken for a patient of a hospital with the same identifier.
 ///
 /// # Errors
 /// If there is no column of files or of patients, or a column that was asked for is absent.
-pub fn films(
-    bytes: &[u8],
-    columns: &FilmColumns,
-    name: &str,
-) -> Result<Vec<KnownFilmRow>, ManifestError> {
-    let begin = |names: &ColumnNames| Ok((FilmColumnIndices::new(names, columns)?, Vec::new()));
-    let (_, films) = rows::read(bytes, begin, |(places, films), _, record| {
-        films.extend(places.film(record, name));
+pub fn films(bytes: &[u8], columns: &FilmColumns, name: &str) -> Result<FilmTable, ManifestError> {
+    let begin = |names: &ColumnNames| {
+        let places = FilmColumnIndices::new(names, columns)?;
+        Ok((places, FilmTable::default()))
+    };
+    let (_, table) = rows::read(bytes, begin, |(places, table), _, record| {
+        if let Some(row) = places.film(record, name) {
+            let has_no_time = row.film.origin.taken.is_none();
+            table.unread_dates += usize::from(has_no_time && places.states_time(record));
+            table.films.push(row);
+        }
         Ok(())
     })?;
-    Ok(films)
+    Ok(table)
 }
 
 /// Where the values of a row stand.
@@ -80,6 +91,11 @@ impl FilmColumnIndices {
             age: names.find("age")?,
             sex: names.find("sex")?,
         })
+    }
+
+    /// Whether a row has a word for when its film was taken.
+    fn states_time(&self, record: &ByteRecord) -> bool {
+        self.date.is_some_and(|at| !known(record, at).is_empty())
     }
 
     /// The film of a row; `None` where the row names no file.
@@ -143,7 +159,14 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<KnownFilmRow>, ManifestError> {
-        films(text.as_bytes(), &FilmColumns::default(), "table")
+        Ok(films(text.as_bytes(), &FilmColumns::default(), "table")?.films)
+    }
+
+    #[test]
+    fn dates_that_cannot_be_read_are_counted() {
+        let text = "path,patient,date\na,1,01/02/2024\nb,1,20240230\nc,1,\nd,1,2024-03-01\n,1,x\n";
+        let table = films(text.as_bytes(), &FilmColumns::default(), "table").unwrap();
+        assert_eq!((table.films.len(), table.unread_dates), (4, 2));
     }
 
     #[test]

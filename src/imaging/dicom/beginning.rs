@@ -22,12 +22,13 @@ const OF_STUDY: [Tag; 8] = [
     tags::STUDY_INSTANCE_UID,
 ];
 /// What a summary needs besides. The codes of the view come late: tables of a kilobyte and more may stand before them.
-const MORE: [Tag; 8] = [
+const MORE: [Tag; 9] = [
     tags::STUDY_DATE,
     tags::STUDY_TIME,
     tags::ACQUISITION_DATE,
     tags::ACQUISITION_TIME,
     tags::ACQUISITION_DATE_TIME,
+    tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::PATIENT_AGE,
     tags::VIEW_POSITION,
     tags::VIEW_CODE_SEQUENCE,
@@ -56,7 +57,7 @@ pub(in super::super) fn summary(
     bytes: &[u8],
     is_whole: bool,
 ) -> Result<Option<FilmSummary>, ImageFault> {
-    let wanted = [OF_STUDY, MORE].concat();
+    let wanted = [&OF_STUDY[..], &MORE].concat();
     let found = attributes(bytes, is_whole, &wanted)?;
     Ok(found.map(|attributes| {
         let patient = attributes.patient();

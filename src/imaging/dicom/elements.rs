@@ -18,7 +18,7 @@ pub(super) fn wanted() -> Vec<Tag> {
     [&WANTED[..], &OVERLAY_BIT_POSITIONS].concat()
 }
 
-const WANTED: [Tag; 72] = [
+const WANTED: [Tag; 73] = [
     tags::SPECIFIC_CHARACTER_SET,
     tags::IMAGE_TYPE,
     tags::SOP_CLASS_UID,
@@ -30,6 +30,7 @@ const WANTED: [Tag; 72] = [
     tags::ACQUISITION_DATE,
     tags::ACQUISITION_TIME,
     tags::ACQUISITION_DATE_TIME,
+    tags::TIMEZONE_OFFSET_FROM_UTC,
     tags::MODALITY,
     tags::CONVERSION_TYPE,
     tags::PRESENTATION_INTENT_TYPE,

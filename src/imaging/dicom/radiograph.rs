@@ -9,7 +9,7 @@ use super::image_pixel::{Colour, ImagePixel};
 use crate::domain::text::clean;
 use crate::domain::{
     Objection, PhotometricInterpretation, PixelSpacing, Radiograph, StatedSpacings, Uids,
-    VoiFunction, WindowLevel, taken,
+    VoiFunction, WindowLevel, taken, with_offset,
 };
 
 impl Attributes {
@@ -96,16 +96,25 @@ impl Attributes {
     }
 
     /// When the image was taken, or else when its study began. A combined date and time comes first,
-    /// because the others state the same or less (PS3.3 C.7.6.1). Its offset from UTC is left out: no
-    /// other attribute has one.
+    /// because the others state the same or less (PS3.3 C.7.6.1), and its own offset from UTC before that of the whole file
+    /// (C.12.1.1.8).
     pub fn taken(&self) -> Option<String> {
+        let of_file = self.text(tags::TIMEZONE_OFFSET_FROM_UTC);
         let combined = || {
             let text = self.text(tags::ACQUISITION_DATE_TIME)?;
-            let local = text.split(['+', '-', '&']).next()?;
+            let end = text.find(['+', '-', '&']).unwrap_or(text.len());
+            let (local, offset) = text.split_at(end);
             let (date, time) = local.split_at_checked(8)?;
-            taken(date, Some(time))
+            let own = Some(offset).filter(|offset| !offset.is_empty());
+            Some(with_offset(
+                taken(date, Some(time))?,
+                own.or(of_file.as_deref()),
+            ))
         };
-        let apart = |date, time| taken(&self.text(date)?, self.text(time).as_deref());
+        let apart = |date, time| {
+            let taken = taken(&self.text(date)?, self.text(time).as_deref())?;
+            Some(with_offset(taken, of_file.as_deref()))
+        };
         combined()
             .or_else(|| apart(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME))
             .or_else(|| apart(tags::STUDY_DATE, tags::STUDY_TIME))

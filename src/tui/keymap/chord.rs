@@ -71,7 +71,50 @@ fn chord(text: &str) -> Result<Chord, &'static str> {
         KeyCode::Char(c) if modifiers.contains(KeyModifiers::CONTROL) && c.is_uppercase() => {
             Err("has a capital that terminals do not send with ctrl")
         }
-        code => Ok(Chord(code, modifiers)),
+        code => match not_sent(code, modifiers) {
+            Some(reason) => Err(reason),
+            None => Ok(Chord(code, modifiers)),
+        },
+    }
+}
+
+/// Why a terminal sends nothing, or another key, for this one: few keys have a code of their own with ctrl, and some have
+/// none with alt or shift. A key that never comes would leave its action without one. `None` if it is sent.
+fn not_sent(code: KeyCode, modifiers: KeyModifiers) -> Option<&'static str> {
+    const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+    const ALT: KeyModifiers = KeyModifiers::ALT;
+    let lost = match code {
+        KeyCode::Enter | KeyCode::Backspace => CTRL | KeyModifiers::SHIFT,
+        KeyCode::Esc => KeyModifiers::all(),
+        KeyCode::Tab => CTRL,
+        _ => KeyModifiers::NONE,
+    };
+    match code {
+        _ if modifiers.intersects(lost) => {
+            Some("has a modifier that terminals do not send with it")
+        }
+        KeyCode::Char(c) if modifiers.contains(CTRL) => not_sent_with_ctrl(c),
+        KeyCode::Char('[' | 'O') if modifiers.contains(ALT) => {
+            Some("is how terminals begin other keys, such as arrows")
+        }
+        _ => None,
+    }
+}
+
+/// The same for ctrl and a character. Of the signs that share a code, the name is that under which it is read.
+fn not_sent_with_ctrl(c: char) -> Option<&'static str> {
+    match c {
+        'i' => Some("is tab to terminals: write tab"),
+        'm' => Some("is enter to terminals: write enter"),
+        '[' | '3' => Some("is esc to terminals: write esc"),
+        '?' | '8' => Some("is backspace to terminals: write backspace"),
+        '@' | '2' => Some("is ctrl-space to terminals: write ctrl-space"),
+        '\\' => Some("is ctrl-4 to terminals: write ctrl-4"),
+        ']' => Some("is ctrl-5 to terminals: write ctrl-5"),
+        '^' => Some("is ctrl-6 to terminals: write ctrl-6"),
+        '_' | '/' => Some("is ctrl-7 to terminals: write ctrl-7"),
+        'a'..='z' | ' ' | '4'..='7' => None,
+        _ => Some("has a ctrl that terminals do not send with it"),
     }
 }
 

@@ -187,6 +187,50 @@ fn every_error_of_a_rebinding_is_named_with_its_number() {
     assert_eq!(errors.len(), 10, "{errors:?}");
 }
 
+/// With such a key alone, its action could not be had: quitting, say.
+#[test]
+fn keys_that_no_terminal_sends_are_refused_and_those_that_it_sends_are_not() {
+    let error = |key: &str| Keymap::rebound(&[rebinding("quit", &[key])]).err();
+    for key in [
+        "ctrl-i",
+        "ctrl-m",
+        "ctrl-[",
+        "ctrl-1",
+        "ctrl-3",
+        "ctrl-8",
+        "ctrl-\\",
+        "ctrl-,",
+        "ctrl-é",
+        "ctrl-alt-i",
+        "ctrl-enter",
+        "shift-esc",
+        "alt-esc",
+        "ctrl-tab",
+        "shift-backspace",
+        "alt-[",
+    ] {
+        let errors = error(key).unwrap_or_else(|| panic!("{key}"));
+        assert!(errors[0].1.contains("terminals"), "{errors:?}");
+    }
+    let tab = error("ctrl-i").unwrap();
+    assert_eq!(tab[0].1, "quit: \"ctrl-i\" is tab to terminals: write tab");
+    for key in [
+        "ctrl-q",
+        "ctrl-h",
+        "ctrl-j",
+        "ctrl-space",
+        "ctrl-4",
+        "alt-enter",
+        "alt-tab",
+        "ctrl-left",
+        "shift-f5",
+        "ctrl-delete",
+        "alt-q",
+    ] {
+        assert_eq!(error(key), None, "{key}");
+    }
+}
+
 /// A configuration names an action, so each action must have exactly one binding.
 #[test]
 fn every_action_has_one_binding_and_a_name() {

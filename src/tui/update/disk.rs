@@ -6,17 +6,70 @@ use std::sync::Arc;
 use super::models::select_again;
 use super::{Effect, keeping_selection, request_times, say};
 use crate::library::Touched;
+use crate::tui::keymap::Action;
 use crate::tui::model::Model;
 use crate::tui::worklist::Rescanned;
 use crate::worker::FileContent;
 
-/// Looks for changes on the disk.
+/// Looks for changes on the disk, because the reader asked.
 pub fn rescan(model: &mut Model) -> Vec<Effect> {
     if model.worklist.is_scanning() {
         return say(model, "still looking for images");
     }
     model.notice = Some("looking at the disk again …".to_owned());
-    vec![Effect::Rescan(model.worklist.known_files())]
+    model.disk.is_asked = true;
+    look_again(model)
+}
+
+/// Looks for changes on the disk as soon as nobody else walks the folders.
+pub fn look_again(model: &mut Model) -> Vec<Effect> {
+    model.disk.is_due = true;
+    look_if_due(model)
+}
+
+/// The walk for changes has ended.
+pub fn on_looked_again(model: &mut Model) -> Vec<Effect> {
+    model.disk.is_walking = false;
+    model.worklist.date_all_again();
+    let mut effects = look_if_due(model);
+    effects.extend(request_times(model));
+    effects
+}
+
+/// Two walks at once would report the same files twice, and one that began before a change misses it: it is done after.
+pub fn look_if_due(model: &mut Model) -> Vec<Effect> {
+    let disk = &mut model.disk;
+    if disk.is_walking || model.worklist.is_scanning() || !std::mem::take(&mut disk.is_due) {
+        return vec![];
+    }
+    disk.is_walking = true;
+    vec![Effect::Rescan {
+        asked: std::mem::take(&mut disk.is_asked),
+        known: model.worklist.known_files(),
+    }]
+}
+
+/// Tells once that the reader has to look for changes: after the walk over the folders, whose words would cover it.
+pub fn on_unwatched(model: &mut Model, reason: String) -> Vec<Effect> {
+    model.disk.unwatched = Some(reason);
+    if !model.worklist.is_scanning() {
+        model.notice = unwatched(model);
+    }
+    vec![]
+}
+
+/// The line about it, once.
+pub fn unwatched(model: &mut Model) -> Option<String> {
+    let reason = model.disk.unwatched.take()?;
+    let key = model.keymap.display_key(Action::Rescan);
+    let way_out = if key.is_empty() {
+        String::new()
+    } else {
+        format!(": {key} looks")
+    };
+    Some(format!(
+        "changes of files are not reported here ({reason}){way_out}"
+    ))
 }
 
 /// Takes in changes of files, and reports them. With `asked`, it also reports that there are none.

@@ -38,11 +38,14 @@ pub enum Message {
         touched: Vec<Touched>,
         asked: bool,
     },
-    /// When files were last modified, in seconds since 1970, from file number `first` on.
-    Dated {
-        first: usize,
-        times: Vec<Option<f64>>,
-    },
+    /// Changes may have gone by unseen.
+    LookAgain,
+    /// Another walk over the folders has ended.
+    LookedAgain,
+    /// Changes of files are not reported, for this reason.
+    Unwatched(String),
+    /// When files were last modified, in seconds since 1970, by index.
+    Dated(Vec<(u32, Option<f64>)>),
     /// What the headers of some files say of patient, time and view.
     Headers(HeaderBatch),
     /// Which images files hold that were reviewed earlier.
@@ -105,8 +108,11 @@ pub enum Effect {
     MakeThumbnails(ThumbnailJobs),
     /// Send a request to the review log.
     Ask(Request),
-    /// Walk the folders again, and compare with these files.
-    Rescan(Vec<KnownFile>),
+    /// Walk the folders again, and compare with these files. `asked`: the reader wants to know what came of it.
+    Rescan {
+        known: Vec<KnownFile>,
+        asked: bool,
+    },
     /// Read the DICOM header of a file.
     ReadHeader(Arc<Path>),
     /// Find out when these files were last modified.

@@ -401,10 +401,16 @@ fn seen(model: &Model, source: &Path, prediction: Option<Prediction>, is_on_scre
 }
 
 fn to_next_unreviewed(model: &mut Model) -> Vec<Effect> {
-    match model.worklist.next_unreviewed() {
-        Some(row) => keeping_selection(model, |model| model.worklist.go_to(row)),
-        None if model.blinded.is_some() => say(model, "every image here is called"),
-        None => say(model, "every image here has a verdict"),
+    if let Some(row) = model.worklist.next_unreviewed() {
+        return keeping_selection(model, |model| model.worklist.go_to(row));
+    }
+    let done = match model.blinded {
+        Some(_) => "every image here is called",
+        None => "every image here has a verdict",
+    };
+    match model.worklist.not_to_be_judged() {
+        0 => say(model, done),
+        n => say(model, &format!("{done}, but {n} that cannot be read")),
     }
 }
 

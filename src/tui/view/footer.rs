@@ -138,18 +138,19 @@ fn grid_hints(model: &Model, theme: &Theme, width: usize) -> Line<'static> {
     let key = |action| model.keymap.display_key(action);
     let mut left = width.saturating_sub(last.width());
     let mut spans = Vec::new();
-    for (key, word) in [
-        (key(Action::GridOpen), "open"),
-        (key(Action::Grid), "back"),
-        (key(Action::Filter), "filter"),
-        (key(Action::Sort), "sort"),
-        (key(Action::ZoomIn), "larger"),
-        (key(Action::ZoomOut), "smaller"),
+    for (action, word) in [
+        (Action::GridOpen, "open"),
+        (Action::Grid, "back"),
+        (Action::Filter, "filter"),
+        (Action::Sort, "sort"),
+        (Action::ZoomIn, "larger"),
+        (Action::ZoomOut, "smaller"),
     ] {
+        let key = key(action);
         // As `[s]ort`, where the key is the first letter.
         let word = word.strip_prefix(&key).unwrap_or(word);
         let hint = format!("[{}]{word}", theme.words(&key));
-        if key.is_empty() || cells(&hint) + 1 > left {
+        if key.is_empty() || !is_of_use(model, action) || cells(&hint) + 1 > left {
             continue;
         }
         left -= cells(&hint) + 1;
@@ -445,11 +446,12 @@ fn is_for_wide(action: Action) -> bool {
     matches!(action, Action::Note | Action::NextUnreviewed)
 }
 
-/// Whether the action can do something now: only a blinded reading has calls, and a verdict needs a visible
-/// answer.
+/// Whether the action can do something now: only a blinded reading has calls, a verdict needs a visible
+/// answer, and a study or a drawn order leaves nothing to sort.
 fn is_of_use(model: &Model, action: Action) -> bool {
     match action {
         Action::Call => model.blinded.is_some(),
+        Action::Sort | Action::Reverse => !model.worklist.is_order_fixed(),
         Action::Agree | Action::Disagree | Action::Unsure => {
             let entry = model.worklist.selected();
             let has_none = entry.is_none_or(|entry| {

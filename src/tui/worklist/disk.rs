@@ -223,6 +223,7 @@ impl Worklist {
 
     /// Returns whether the file, or its header, was read before and may hold another image now.
     fn written(&mut self, index: usize, stamp: Option<FileStamp>) -> bool {
+        self.date_again(index);
         let entry = &mut self.entries[index];
         let was_gone = entry.disk == Disk::Gone;
         if was_gone {
@@ -256,6 +257,7 @@ impl Worklist {
     }
 
     fn gone(&mut self, index: usize) -> bool {
+        self.date_again(index);
         let entry = &mut self.entries[index];
         std::mem::replace(&mut entry.disk, Disk::Gone) != Disk::Gone
     }

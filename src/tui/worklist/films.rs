@@ -21,9 +21,19 @@ pub struct KnownFilms {
     pub films: HashMap<PathBuf, FilmSummary>,
     /// The folders that were opened, as they were given and as whole paths.
     pub roots: Vec<(PathBuf, PathBuf)>,
+    /// How many films have rows that say different things. Nothing is known of them.
+    pub contradicted: usize,
+    /// How many dates could not be read.
+    pub unread_dates: usize,
 }
 
 impl KnownFilms {
+    /// How many films the table names below what was opened.
+    fn below_roots(&self) -> usize {
+        let is_below = |path: &&PathBuf| self.roots.iter().any(|(_, root)| path.starts_with(root));
+        self.films.keys().filter(is_below).count()
+    }
+
     fn get(&self, path: &Path) -> Option<&FilmSummary> {
         if self.films.is_empty() {
             return None;
@@ -139,15 +149,29 @@ impl Worklist {
         }
     }
 
-    /// Why the table is of no use here, once all files are found; `None` if it names any of them.
+    /// What of the table is of no use here, once all files are found; `None` if all of it is.
     pub fn table_fault(&self) -> Option<String> {
-        let films = self.known_films.films.len();
-        let is_useless = films > 0 && self.headers.named == 0 && !self.entries.is_empty();
-        is_useless.then(|| {
-            format!(
+        let known = &self.known_films;
+        let films = known.films.len();
+        if films > 0 && self.headers.named == 0 && !self.entries.is_empty() {
+            return Some(format!(
                 "the table names {films} films and none of these: --root names the folder that its names are relative to"
-            )
-        })
+            ));
+        }
+        let missing = known.below_roots().saturating_sub(self.headers.named);
+        let counted = [
+            (known.contradicted, "film", " stated twice differently"),
+            (known.unread_dates, "date", " not read"),
+            (missing, "file", " not here"),
+        ];
+        let some = counted.into_iter().filter(|(count, ..)| *count > 0);
+        let words: Vec<String> = some
+            .map(|(count, what, rest)| match count {
+                1 => format!("1 {what}{rest}"),
+                count => format!("{count} {what}s{rest}"),
+            })
+            .collect();
+        (!words.is_empty()).then(|| format!("the table: {}", words.join(", ")))
     }
 
     fn record_film(&mut self, index: u32, film: FilmSummary) {
@@ -212,6 +236,23 @@ mod tests {
         assert_eq!(indices(list.headers_to_read()), [2]);
     }
 
+    /// Else the words about a prior would sound as if the table were complete.
+    #[test]
+    fn what_of_a_table_is_lost_is_counted() {
+        let mut list = Worklist::default();
+        let known = ["cases/a.png", "cases/b.png", "elsewhere/c.png"]
+            .map(|name| (Path::new("/data").join(name), FilmSummary::default()));
+        list.set_known_films(KnownFilms {
+            films: known.into(),
+            roots: vec![("cases".into(), "/data/cases".into())],
+            contradicted: 2,
+            unread_dates: 1,
+        });
+        list.add([Path::new("cases/a.png").into()]);
+        let words = "the table: 2 films stated twice differently, 1 date not read, 1 file not here";
+        assert_eq!(list.table_fault().as_deref(), Some(words));
+    }
+
     #[test]
     fn a_table_counts_where_the_file_is_silent() {
         let mut list = Worklist::default();
@@ -222,6 +263,7 @@ mod tests {
         list.set_known_films(KnownFilms {
             films: known.into(),
             roots: vec![("cases".into(), "/data/cases".into())],
+            ..KnownFilms::default()
         });
         list.add(["cases/a.png", "cases/b.dcm", "cases/c.png"].map(|name| Path::new(name).into()));
         assert_eq!(list.view_and_age(0).0, ViewPosition::Ap);

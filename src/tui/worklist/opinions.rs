@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Sort, Worklist, WorklistEntry};
+use super::{Disk, Sort, Worklist, WorklistEntry};
 use crate::domain::{ContentId, Opinion, OpinionChange, Prediction, ReadingMode, Verdict};
 
 /// The reader's opinion of one image, and whether it is in the review log.
@@ -327,14 +327,27 @@ impl Worklist {
         }
     }
 
-    /// The row of the next image that the reader is not done with. After the last row it continues at the top.
+    /// The row of the next image that the reader is not done with, and that can be judged. After the last row it continues
+    /// at the top.
     pub fn next_unreviewed(&self) -> Option<usize> {
-        let rows = (self.cursor + 1..self.rows.len()).chain(0..=self.cursor);
-        let mut rows = rows.filter(|row| self.row(*row).is_some());
+        let mut rows = (self.cursor + 1..self.rows.len()).chain(0..=self.cursor);
         rows.find(|row| {
-            let entry = self.row(*row);
+            let entry = self.row(*row).filter(|entry| self.can_be_judged(entry));
             entry.is_some_and(|entry| !self.is_done(entry))
         })
+    }
+
+    /// How many images the reader is not done with and cannot be, by the filter.
+    pub fn not_to_be_judged(&self) -> usize {
+        let entries = (0..self.rows.len()).filter_map(|row| self.row(row));
+        let left = entries.filter(|entry| !self.is_done(&entry.opinion()));
+        left.filter(|entry| !self.can_be_judged(entry)).count()
+    }
+
+    /// A verdict is about an answer. A call is about the film alone, which may be shown though the model failed.
+    fn can_be_judged(&self, entry: &WorklistEntry) -> bool {
+        let is_shown = entry.content.is_some() && entry.disk != Disk::Gone;
+        !entry.is_unreadable() || (self.blinded && is_shown)
     }
 
     /// The row of an image, if it matches the filter.

@@ -9,7 +9,7 @@ pub use rows::Change;
 pub use timeline::{FilmRelation, NoPrior, TimelineFilm};
 
 use crate::domain::patient::{MOST_PEOPLE, persons};
-use crate::domain::{Origin, PatientIdentity, Sameness};
+use crate::domain::{Origin, PatientIdentity, Sameness, sortable};
 
 /// The patients of all images whose files name a patient or a study. Elements refer to each other by index.
 #[derive(Default)]
@@ -31,6 +31,8 @@ pub struct Patients {
 struct PatientImage {
     study: Option<String>,
     taken: Option<String>,
+    /// The same in a form that sorts by time.
+    sortable: Option<String>,
     /// Index into `patients`.
     patient: u32,
     /// Index into `identities`.
@@ -125,6 +127,7 @@ impl Patients {
         self.identities[identity as usize].images += 1;
         let image = PatientImage {
             study: origin.study,
+            sortable: origin.taken.as_deref().map(|taken| sortable(taken).into()),
             taken: origin.taken,
             patient: u32::MAX,
             identity,
@@ -357,7 +360,7 @@ fn sharing(at: usize, stated: &[&PatientIdentity], persons: &[Option<usize>]) ->
 
 /// Sorts by time, and images without a time last.
 fn time_key(image: &PatientImage) -> (bool, &str) {
-    let taken = image.taken.as_deref();
+    let taken = image.sortable.as_deref();
     (taken.is_none(), taken.unwrap_or_default())
 }
 

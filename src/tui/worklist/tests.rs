@@ -321,6 +321,79 @@ fn unreviewed_images_come_first_and_a_new_verdict_makes_that_order_stale() {
 }
 
 #[test]
+fn the_next_unreviewed_image_is_one_that_can_be_judged() {
+    let mut list = list();
+    list.record(Path::new("w/b.png"), EntryState::Failed("damaged".into()));
+    list.record(
+        Path::new("v/c.png"),
+        EntryState::NoPicture("a report".into()),
+    );
+    assert_eq!(list.next_unreviewed(), Some(3));
+    for name in ["w/a.png", "v/d.png"] {
+        let opinion = Opinion {
+            verdict: Some(Verdict::Agree),
+            ..Opinion::default()
+        };
+        list.set_opinion(Path::new(name), id(1), &OpinionChange::to(&opinion));
+    }
+    assert_eq!((list.next_unreviewed(), list.not_to_be_judged()), (None, 2));
+}
+
+/// The files whose times are requested now.
+fn requested(list: &mut Worklist) -> Vec<u32> {
+    let files = list
+        .request_times()
+        .map_or_else(Vec::new, |undated| undated.0);
+    files.into_iter().map(|(index, _)| index).collect()
+}
+
+#[test]
+fn a_file_that_was_written_to_has_its_time_asked_for_again() {
+    let mut list = list();
+    list.set_sort(Sort::Time);
+    requested(&mut list);
+    list.set_times(
+        (0..)
+            .zip([Some(1.0), Some(2.0), Some(3.0), Some(4.0)])
+            .collect(),
+    );
+    let touched = |name: &str, exists| {
+        vec![Touched {
+            path: path(name),
+            exists,
+            stamp: None,
+            unread: None,
+        }]
+    };
+    let order = names(&list);
+    list.apply_disk_changes(touched("w/a.png", true));
+    assert_eq!(requested(&mut list), [0]);
+    list.set_times(vec![(0, Some(1.0))]);
+    assert!(!list.is_stale(), "it is where it was");
+    list.apply_disk_changes(touched("w/a.png", true));
+    list.apply_disk_changes(touched("v/d.png", false));
+    assert_eq!(requested(&mut list), [0, 3]);
+    list.set_times(vec![(0, Some(9.0)), (3, None)]);
+    assert!(list.is_stale());
+    assert_eq!(
+        names(&list),
+        order,
+        "rows stay until the reader sorts again"
+    );
+    list.set_sort(Sort::Time);
+    assert_eq!(names(&list), ["b.png", "c.png", "a.png", "d.png"]);
+    // Under another order nothing has a place to keep.
+    list.set_sort(Sort::Name);
+    list.apply_disk_changes(touched("w/b.png", true));
+    list.set_sort(Sort::Time);
+    assert_eq!(requested(&mut list), [1]);
+    list.set_times(vec![(1, Some(5.0))]);
+    assert_eq!(names(&list), ["c.png", "b.png", "a.png", "d.png"]);
+    list.date_all_again();
+    assert_eq!(requested(&mut list), [0, 1, 2, 3]);
+}
+
+#[test]
 fn times_are_requested_once_and_files_without_one_come_last() {
     let mut list = list();
     assert!(
@@ -328,14 +401,13 @@ fn times_are_requested_once_and_files_without_one_come_last() {
         "the list is not sorted by time"
     );
     list.set_sort(Sort::Time);
-    let requested = list.request_times().unwrap();
-    assert_eq!((requested.first, requested.paths.len()), (0, 4));
+    assert_eq!(requested(&mut list), [0, 1, 2, 3]);
     list.add(["new.png"].map(path));
-    let more = list.request_times().unwrap();
-    assert_eq!((more.first, more.paths[..].len()), (4, 1));
+    assert_eq!(requested(&mut list), [4]);
     assert!(list.request_times().is_none());
-    list.set_times(4, vec![Some(15.0)]);
-    list.set_times(0, vec![Some(30.0), None, Some(10.0), Some(20.0)]);
+    list.set_times(vec![(4, Some(15.0))]);
+    let times = [Some(30.0), None, Some(10.0), Some(20.0)];
+    list.set_times((0..).zip(times).collect());
     assert_eq!(
         names(&list),
         ["c.png", "new.png", "d.png", "a.png", "b.png"]

@@ -378,10 +378,56 @@ fn added_and_removed_files_are_marked_and_reported() {
     assert_eq!(shown, Some(id(1)), "this file did not change");
     update(&mut model, Message::ScanFinished);
     let effects = press(&mut model, "R");
-    assert!(matches!(&effects[..], [Effect::Rescan(known)] if known.len() == 3));
+    assert!(matches!(&effects[..], [Effect::Rescan { known, asked: true }] if known.len() == 3));
     let (touched, asked) = (vec![], true);
     update(&mut model, Message::Touched { touched, asked });
     assert!(model.notice.as_ref().unwrap().contains("nothing new"));
+}
+
+/// Whether each walk for changes that is asked of the loop was asked for by the reader.
+fn walks(effects: &[Effect]) -> Vec<bool> {
+    let asked = |effect: &Effect| match effect {
+        Effect::Rescan { asked, .. } => Some(*asked),
+        _ => None,
+    };
+    effects.iter().filter_map(asked).collect()
+}
+
+#[test]
+fn changes_that_went_by_unseen_lead_to_one_walk_at_a_time_which_is_silent() {
+    let mut model = reading();
+    let is_none = |effects: Vec<Effect>| walks(&effects).is_empty();
+    assert!(
+        is_none(update(&mut model, Message::LookAgain)),
+        "the first walk goes on"
+    );
+    assert_eq!(walks(&update(&mut model, Message::ScanFinished)), [false]);
+    model.notice = None;
+    assert!(is_none(update(&mut model, Message::LookAgain)));
+    let (touched, asked) = (vec![], false);
+    update(&mut model, Message::Touched { touched, asked });
+    assert_eq!(model.notice, None, "nobody asked, and nothing changed");
+    // What happened since it began is found by another one.
+    assert_eq!(walks(&update(&mut model, Message::LookedAgain)), [false]);
+    assert!(is_none(press(&mut model, "R")));
+    assert_eq!(walks(&update(&mut model, Message::LookedAgain)), [true]);
+    assert!(is_none(update(&mut model, Message::LookedAgain)));
+    assert_eq!(walks(&update(&mut model, Message::LookAgain)), [false]);
+}
+
+#[test]
+fn that_changes_are_not_reported_is_said_once() {
+    let mut model = reading();
+    let unwatched = || Message::Unwatched("the system watches no more folders".into());
+    let words =
+        "changes of files are not reported here (the system watches no more folders): R looks";
+    update(&mut model, unwatched());
+    update(&mut model, Message::ScanFinished);
+    assert_eq!(model.notice.as_deref(), Some(words));
+    press(&mut model, "j");
+    assert_eq!(model.notice, None);
+    update(&mut model, unwatched());
+    assert_eq!(model.notice.as_deref(), Some(words));
 }
 
 /// Reads files as the thread for it does, and lets the log and the screen talk until all paths are looked up.

@@ -52,10 +52,9 @@ fn sorting_by_time_asks_the_disk_and_keeps_the_selection() {
     let [Effect::Date(undated)] = &effects[..] else {
         panic!("{effects:?}");
     };
-    assert_eq!(undated.paths, [path("a.png"), path("b.png")]);
-    let first = undated.first;
-    let times = vec![Some(2.0), Some(1.0)];
-    update(&mut model, Message::Dated { first, times });
+    assert_eq!(undated.0, [(0, path("a.png")), (1, path("b.png"))]);
+    let times = vec![(0, Some(2.0)), (1, Some(1.0))];
+    update(&mut model, Message::Dated(times));
     assert_eq!(
         (selected(&model).as_str(), model.worklist.cursor()),
         ("a.png", 1)

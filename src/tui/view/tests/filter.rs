@@ -1,6 +1,7 @@
 //! The filter while it is typed, and the worklist's counts.
 
 use super::*;
+use crate::domain::{ContentId, Opinion, OpinionChange, Verdict};
 
 fn type_filter(model: &mut Model, text: &str) {
     for key in std::iter::once('/').chain(text.chars()) {
@@ -51,15 +52,29 @@ fn matches_are_counted_and_completions_are_shown() {
     }
 }
 
-/// Where there is no room, a count is left out as a whole: a cut count would be a wrong one.
+/// Where there is no room, a count is left out as a whole, with a sign: a cut count would be a wrong one. What went wrong
+/// stays.
 #[test]
 fn no_count_is_cut_at_any_width() {
     for width in 60..200 {
         let mut model = model_of(width, 24);
         let paths = (0..123_456).map(|i| Arc::from(PathBuf::from(format!("{i}.png"))));
         model.worklist.add(paths);
+        let first = model.worklist.row(0).unwrap().path.clone();
+        let agreed = OpinionChange::to(&Opinion {
+            verdict: Some(Verdict::Agree),
+            ..Opinion::default()
+        });
+        model
+            .worklist
+            .set_opinion(&first, ContentId::default(), &agreed);
         let screen = screen(&model);
         assert!(screen.contains("123 461 · 4 scored"), "{width}: {screen}");
         assert!(screen.contains("1 refused · 1 failed"), "{width}: {screen}");
+        let is_whole = screen.contains("1 reviewed · 1 refused · 1 failed");
+        assert!(
+            is_whole != screen.contains("1 failed · …"),
+            "{width}: {screen}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The room around the image: the whole screen for it, hidden panes, the legend, the histogram, filters, and marks.
 
 use super::*;
-use crate::domain::Histogram;
+use crate::domain::{Histogram, ReadingMode};
 use crate::tui::keymap::Rebinding;
 use crate::tui::model::Coarse;
 
@@ -191,6 +191,20 @@ fn no_verdict_is_offered_where_there_is_nothing_to_judge() {
         !failed.contains("gree") && failed.contains("[/]filter"),
         "{failed}"
     );
+}
+
+#[test]
+fn no_other_order_is_offered_where_it_is_fixed() {
+    let offers = |read: fn(&mut Model)| {
+        let mut model = model_of(120, 35);
+        read(&mut model);
+        last_row(&model).contains("[s]ort")
+    };
+    assert!(offers(|_| ()) && offers(|model| model.read_blinded(None)));
+    assert!(!offers(|model| model.read_blinded(Some(7))));
+    assert!(!offers(|model| model
+        .worklist
+        .read_for_study(ReadingMode::Unaided)));
 }
 
 #[test]

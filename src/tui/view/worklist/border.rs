@@ -77,7 +77,8 @@ pub fn titled(name: &'static str, model: &Model, theme: &Theme, width: usize) ->
     ])
 }
 
-/// The time that is left and the counts, as far as they fit into `width` cells.
+/// The time that is left and the counts, as far as they fit into `width` cells. What went wrong stays longest, and `…`
+/// stands for what is left out.
 pub fn counts(model: &Model, width: usize) -> String {
     let list = &model.worklist;
     let counts = list.counts();
@@ -86,22 +87,29 @@ pub fn counts(model: &Model, width: usize) -> String {
     } else {
         ("reviewed", counts.refused)
     };
+    // With the order in which they are left out.
     let counted = [
-        (list.reviewed(), done),
-        (refused, "refused"),
-        (counts.failed, "failed"),
-        (counts.skipped, "without picture"),
+        (2, list.reviewed(), done),
+        (4, refused, "refused"),
+        (3, counts.failed, "failed"),
+        (0, counts.skipped, "without picture"),
     ];
-    let counted = counted.into_iter().filter(|(n, _)| *n > 0);
-    let words = counted.map(|(n, word)| format!("{} {word} ", count(n)));
-    let mut shown = String::new();
-    for words in time_left(model).into_iter().chain(words) {
-        let lead = if shown.is_empty() { " " } else { "· " };
-        if cells(&shown) + cells(lead) + cells(&words) <= width {
-            shown += &format!("{lead}{words}");
+    let counted = counted.into_iter().filter(|(_, n, _)| *n > 0);
+    let counted = counted.map(|(rank, n, word)| (rank, format!("{} {word} ", count(n))));
+    let left = time_left(model).map(|left| (1, left));
+    let mut parts: Vec<(usize, String)> = left.into_iter().chain(counted).collect();
+    let mut is_cut = false;
+    while let Some(least) = parts.iter().map(|(rank, _)| *rank).min() {
+        let words = parts.iter().map(|(_, words)| words.as_str());
+        let shown = words.chain(is_cut.then_some("… ")).collect::<Vec<_>>();
+        let shown = format!(" {}", shown.join("· "));
+        if cells(&shown) <= width {
+            return shown;
         }
+        is_cut = true;
+        parts.retain(|(rank, _)| *rank != least);
     }
-    shown
+    String::new()
 }
 
 /// The time that background scoring will take for the rest.

@@ -1,6 +1,6 @@
 //! The patients of the worklist's rows.
 
-use super::{PatientKey, Sharing, time_key};
+use super::{PatientKey, Sharing};
 use crate::domain::{FilmSummary, Origin, Severity, days_between, is_before, shown_day};
 use crate::tui::worklist::{Sort, Worklist};
 
@@ -98,9 +98,7 @@ impl Worklist {
         let prediction = self.shown_of(*index)?;
         let now = prediction.severity?;
         let images = &self.patients.patients[image.patient as usize].images;
-        let time_of = |other: &u32| time_key(&self.patients.images[other]);
-        let at = images.partition_point(|other| time_of(other) < (false, taken));
-        let (before, severity) = images[..at].iter().rev().find_map(|other| {
+        let (before, severity) = images.iter().rev().find_map(|other| {
             let earlier = self.patients.images[other].taken.as_deref()?;
             if !self.is_comparable(*index, *other) {
                 return None;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::time_key;
 use crate::domain::{Sameness, days_between, is_before};
 use crate::tui::worklist::{Disk, EntryState, Worklist, WorklistEntry};
 
@@ -74,11 +73,9 @@ impl Worklist {
         let image = image.ok_or(NoPrior::NoPatient)?;
         let taken = image.taken.as_deref().ok_or(NoPrior::NoTime)?;
         let images = &self.patients.patients[image.patient as usize].images;
-        let time_of = |other: &u32| time_key(&self.patients.images[other]);
-        let at = images.partition_point(|other| time_of(other) < (false, taken));
         let view = self.entries[index as usize].view;
         let (mut unreadable, mut none) = (0, NoPrior::NoneEarlier);
-        for other in images[..at].iter().rev().copied() {
+        for other in images.iter().rev().copied() {
             let earlier = self.patients.images[&other].taken.as_deref();
             if !earlier.is_some_and(|earlier| is_before(earlier, taken)) {
                 continue;
