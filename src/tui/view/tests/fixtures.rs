@@ -9,9 +9,9 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Size;
 
 use crate::domain::{
-    ClassActivationMap, ContentId, Failure, Finding, HeatMapLegend, InputCheck, LabelActivation,
-    LabelCard, ModelCard, OperatingPoint, Pathology, PatientFacts, Prediction, PreviewImage,
-    Question, Region, Score, ScoreKind, ViewPosition,
+    ClassActivationMap, Failure, Finding, HeatMapLegend, InputCheck, LabelActivation, LabelCard,
+    ModelCard, OperatingPoint, Pathology, PatientFacts, Prediction, PreviewImage, Question, Region,
+    Score, ScoreKind, ViewPosition,
 };
 use crate::tui::keymap::Keymap;
 use crate::tui::model::Model;
@@ -152,19 +152,15 @@ pub fn model_of(width: u16, height: u16) -> Model {
         },
     );
     update(&mut model, Message::ScanFinished);
-    // Of the image that stays on the screen, what is told comes without a content.
-    let contents = [[1; 32], [0; 32], [3; 32]].map(ContentId::from_digest);
-    let answers = [
+    for (scores, input) in [
         ([0.041, 0.01, 0.3, 0.3, 0.4], InputCheck::Accepted),
         ([0.935, 0.91, 0.1, 0.1, 0.8], InputCheck::Accepted),
         (
             [0.0; 5],
             InputCheck::Refused(vec!["a colour picture (93 % of it)".into()]),
         ),
-    ];
-    for ((scores, input), content) in answers.into_iter().zip(contents) {
+    ] {
         let mut prediction = prediction(scores, input);
-        prediction.content = content;
         if matches!(prediction.input, InputCheck::Refused(_)) {
             prediction.findings.clear();
             prediction.activation = None;
@@ -223,7 +219,6 @@ pub fn current(model: &Model) -> (Arc<Path>, Generation) {
 /// The image on the screen is opened and shown.
 pub fn show(model: &mut Model) {
     let (source, generation) = current(model);
-    let content = model.worklist.content_at(&source).unwrap_or_default();
     let patient = PatientFacts {
         sex: Some("M".into()),
         age: Some("054Y".into()),
@@ -232,7 +227,7 @@ pub fn show(model: &mut Model) {
         ..PatientFacts::default()
     };
     let facts = Facts {
-        content,
+        content: Default::default(),
         width: 2544,
         height: 3056,
         pixel_aspect: 1.0,
@@ -269,7 +264,7 @@ pub fn show(model: &mut Model) {
         colour: false,
     };
     let shown = Shown {
-        content,
+        content: Default::default(),
         image: Arc::new(image),
         window: (1024.0, 2048.0),
         legend: model.heat_map_layer().map(|layer| HeatMapLegend {

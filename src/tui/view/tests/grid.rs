@@ -252,6 +252,8 @@ fn a_film_that_is_reviewed_has_a_frame_of_its_own() {
     press(&mut model, 'a');
     open_grid(&mut model);
     assert!(text(&model).contains("╒"), "selected too: {}", text(&model));
+    // To the file that cannot be read: the readable ones are one image in these tests.
+    press(&mut model, 'l');
     press(&mut model, 'l');
     let reviewed = text(&model);
     assert!(
