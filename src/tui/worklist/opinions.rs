@@ -340,7 +340,7 @@ impl Worklist {
     /// How many images the reader is not done with and cannot be, by the filter.
     pub fn not_to_be_judged(&self) -> usize {
         let entries = (0..self.rows.len()).filter_map(|row| self.row(row));
-        let left = entries.filter(|entry| !self.is_done(&entry.opinion()));
+        let left = entries.filter(|entry| !self.is_done(entry));
         left.filter(|entry| !self.can_be_judged(entry)).count()
     }
 
