@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -113,8 +114,8 @@ enum Change {
 /// Calls `on`, on a thread of its own, with what changed below `roots`. Files for which `except` returns true are
 /// skipped without opening them.
 ///
-/// On network file systems, changes by other machines may go unnoticed; [`rescan`] finds them. So does a change of
-/// what a link points to.
+/// On network file systems, changes by other machines may go unnoticed, and everywhere those of what a link points to;
+/// [`rescan`] finds them.
 ///
 /// # Errors
 /// A short text for the screen if the system cannot watch any more folders, or not these.
@@ -160,11 +161,28 @@ fn begin(roots: &[WatchedRoot], sender: &Sender<Change>) -> Result<RecommendedWa
     }
     // Of several names of one folder the last one stays: as for a walk, that is to be the first.
     for folder in folders.iter().rev() {
-        watcher
-            .watch(folder, RecursiveMode::Recursive)
-            .map_err(words)?;
+        watch_whole(&mut watcher, folder).map_err(words)?;
     }
     Ok(watcher)
+}
+
+/// Watches a folder and all below it, where some may vanish meanwhile. If it vanishes itself, what is above it tells when
+/// it comes again.
+fn watch_whole(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Result<()> {
+    const TRIES: usize = 5;
+    let is_absent = |error: &notify::Error| match &error.kind {
+        notify::ErrorKind::PathNotFound => true,
+        notify::ErrorKind::Io(error) => error.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    };
+    for _ in 1..TRIES {
+        match watcher.watch(folder, RecursiveMode::Recursive) {
+            Err(error) if is_absent(&error) && !folder.is_dir() => return Ok(()),
+            Err(error) if is_absent(&error) => {}
+            watched => return watched,
+        }
+    }
+    watcher.watch(folder, RecursiveMode::Recursive)
 }
 
 /// A root as it was when its watch began.
@@ -620,6 +638,14 @@ mod tests {
         ] {
             assert_eq!(of(kind, path), Vec::from_iter(expected), "{kind:?} {path}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_vanishes_while_it_is_watched_is_no_fault() {
+        let mut watcher = notify::recommended_watcher(|_| ()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        assert!(watch_whole(&mut watcher, folder.path()).is_ok());
+        assert!(watch_whole(&mut watcher, &folder.path().join("gone")).is_ok());
     }
 
     #[test]
