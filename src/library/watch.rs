@@ -90,19 +90,19 @@ type Except = dyn Fn(&Path) -> bool + Send;
 
 /// Watches folders until it is dropped.
 pub struct FolderWatch {
-    end: Sender<Change>,
+    end: Sender<WatchNote>,
 }
 
 impl Drop for FolderWatch {
     fn drop(&mut self) {
         // After its last news there is no receiver.
-        let _ = self.end.send(Change::End);
+        let _ = self.end.send(WatchNote::End);
     }
 }
 
 /// What the thread of a watch is told.
 #[derive(Debug, PartialEq, Eq)]
-enum Change {
+enum WatchNote {
     /// Something happened at this path.
     At(PathBuf),
     /// Some changes are not known, or what is watched is not what lies at the path any more.
@@ -136,7 +136,7 @@ pub fn watch(
 }
 
 /// Watches the roots, and what lies above them: only that tells when a root is made again.
-fn begin(roots: &[WatchedRoot], sender: &Sender<Change>) -> Result<RecommendedWatcher, String> {
+fn begin(roots: &[WatchedRoot], sender: &Sender<WatchNote>) -> Result<RecommendedWatcher, String> {
     let words = |error: notify::Error| match error.kind {
         notify::ErrorKind::MaxFilesWatch => "the system watches no more folders".to_owned(),
         notify::ErrorKind::Io(error) => error.kind().to_string(),
@@ -234,9 +234,12 @@ fn above(places: &[WatchedPlace]) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
 }
 
 /// What an event tells of the roots.
-fn changes(event: notify::Result<Event>, places: &[WatchedPlace]) -> impl Iterator<Item = Change> {
+fn changes(
+    event: notify::Result<Event>,
+    places: &[WatchedPlace],
+) -> impl Iterator<Item = WatchNote> {
     let event = event.ok().filter(|event| !event.need_rescan());
-    let missed = event.is_none().then_some(Change::Missed);
+    let missed = event.is_none().then_some(WatchNote::Missed);
     let event = event
         .filter(|event| is_change(event.kind))
         .unwrap_or_default();
@@ -246,10 +249,10 @@ fn changes(event: notify::Result<Event>, places: &[WatchedPlace]) -> impl Iterat
     );
     let told = event.paths.into_iter().filter_map(move |path| {
         if is_move && places.iter().any(|place| place.lies_at(&path)) {
-            return Some(Change::Missed);
+            return Some(WatchNote::Missed);
         }
         let is_below = places.iter().any(|place| path.starts_with(&place.real));
-        is_below.then_some(Change::At(path))
+        is_below.then_some(WatchNote::At(path))
     });
     missed.into_iter().chain(told)
 }
@@ -272,7 +275,7 @@ struct Gathered {
 
 impl Gathered {
     /// Waits for a change, and for what comes soon after it.
-    fn next(events: &Receiver<Change>) -> Self {
+    fn next(events: &Receiver<WatchNote>) -> Self {
         let mut gathered = Gathered::default();
         gathered.add(events.recv().ok());
         let since = Instant::now();
@@ -285,11 +288,11 @@ impl Gathered {
         gathered
     }
 
-    fn add(&mut self, change: Option<Change>) {
+    fn add(&mut self, change: Option<WatchNote>) {
         match change {
-            Some(Change::At(path)) => drop(self.paths.insert(path)),
-            Some(Change::Missed) => self.missed = true,
-            Some(Change::End) | None => self.ended = true,
+            Some(WatchNote::At(path)) => drop(self.paths.insert(path)),
+            Some(WatchNote::Missed) => self.missed = true,
+            Some(WatchNote::End) | None => self.ended = true,
         }
     }
 }
@@ -297,7 +300,7 @@ impl Gathered {
 fn report(
     mut watcher: RecommendedWatcher,
     names: &Names,
-    (sender, events): (&Sender<Change>, &Receiver<Change>),
+    (sender, events): (&Sender<WatchNote>, &Receiver<WatchNote>),
     on: impl Fn(DiskNews),
 ) {
     loop {
@@ -620,20 +623,32 @@ mod tests {
         let told = |event| changes(event, &places).collect::<Vec<_>>();
         let of = |kind: EventKind, path: &str| told(Ok(Event::new(kind).add_path(path.into())));
         let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
-        assert_eq!(told(Ok(lost)), [Change::Missed]);
-        assert_eq!(told(Err(notify::Error::generic(""))), [Change::Missed]);
+        assert_eq!(told(Ok(lost)), [WatchNote::Missed]);
+        assert_eq!(told(Err(notify::Error::generic(""))), [WatchNote::Missed]);
         let moved = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::From));
         let created = EventKind::Create(notify::event::CreateKind::Any);
         let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
         for (kind, path, expected) in [
-            (moved, "/w/films", Some(Change::Missed)),
-            (created, "/w", Some(Change::Missed)),
+            (moved, "/w/films", Some(WatchNote::Missed)),
+            (created, "/w", Some(WatchNote::Missed)),
             (written, "/w", None),
             (moved, "/w/other", None),
-            (created, "/w/films/a", Some(Change::At("/w/films/a".into()))),
-            (written, "/w/films/a", Some(Change::At("/w/films/a".into()))),
+            (
+                created,
+                "/w/films/a",
+                Some(WatchNote::At("/w/films/a".into())),
+            ),
+            (
+                written,
+                "/w/films/a",
+                Some(WatchNote::At("/w/films/a".into())),
+            ),
             // Its folder is watched, so it may be replaced.
-            (moved, "/w/one.dcm", Some(Change::At("/w/one.dcm".into()))),
+            (
+                moved,
+                "/w/one.dcm",
+                Some(WatchNote::At("/w/one.dcm".into())),
+            ),
             (EventKind::Access(AccessKind::Read), "/w/films/a", None),
         ] {
             assert_eq!(of(kind, path), Vec::from_iter(expected), "{kind:?} {path}");
