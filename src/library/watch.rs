@@ -125,7 +125,9 @@ pub fn watch(
     on: impl Fn(DiskNews) + Send + 'static,
 ) -> Result<FolderWatch, String> {
     let local = roots.iter().filter(|root| can_be_watched(root));
-    let names = local.map(WatchedRoot::of).collect::<Result<_, _>>()?;
+    let names = local
+        .map(|root| WatchedRoot::of(root))
+        .collect::<Result<_, _>>()?;
     let except = Box::new(except);
     let names = Names { names, except };
     let (sender, events) = mpsc::channel();
@@ -337,13 +339,13 @@ struct WatchedRoot {
 }
 
 impl WatchedRoot {
-    fn of(named: &PathBuf) -> Result<Self, String> {
+    fn of(named: &Path) -> Result<Self, String> {
         // Of a part of an archive, the archive is watched.
-        let given = archive::file_within(named).unwrap_or_else(|| named.clone());
+        let given = archive::file_within(named).unwrap_or_else(|| named.to_owned());
         Ok(WatchedRoot {
             real: std::path::absolute(&given).map_err(|error| error.kind().to_string())?,
             given,
-            walked: named.clone(),
+            walked: named.to_owned(),
         })
     }
 }

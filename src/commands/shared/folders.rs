@@ -19,7 +19,7 @@ pub fn reviews() -> Option<PathBuf> {
 /// The folders for reviews that wait where they cannot be put beside their store: this user's folder of states, and that
 /// of the login, which is often in memory.
 pub fn waiting_reviews() -> Vec<PathBuf> {
-    let of_login = base("XDG_RUNTIME_DIR", &variable).map(|folder| folder.join("cxr"));
+    let of_login = base("XDG_RUNTIME_DIR", variable).map(|folder| folder.join("cxr"));
     let of_states = own("XDG_STATE_HOME", ".local/state", variable);
     of_states.into_iter().chain(of_login).collect()
 }
