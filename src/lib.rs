@@ -25,7 +25,7 @@
 //!        commands, worker → predictions → store
 //!        commands → dicomweb → sources, web; commands → dimse → domain; commands → study → domain
 //!        dicomweb, dimse → data_elements; commands, dicomweb, inference, model_library → atomic_file
-//!        commands, dimse → locked_file
+//!        commands, dimse, model_library → locked_file; dicomweb, imaging, tui → starting
 //! ```
 
 pub mod adaptation;
@@ -51,6 +51,7 @@ pub mod locked_file;
 pub mod model_library;
 pub mod predictions;
 pub mod sources;
+pub mod starting;
 pub mod store;
 pub mod study;
 pub mod tui;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::domain::text::clean;
 use crate::domain::{HeatMapChoice, Prevalences, Radiograph};
+use crate::starting;
 use crate::worker::RenderRequest;
 
 /// Does something that takes a while, on a thread of its own, and says in a line what came of it.
@@ -108,7 +109,7 @@ impl OpenProgram {
     pub fn run_beside(&self, path: &Path) -> Result<(), String> {
         let started = self.command(path).and_then(|mut command| {
             let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
-            quiet.stderr(Stdio::null()).status()
+            starting::spawn(quiet.stderr(Stdio::null()))?.wait()
         });
         self.ended(started)
     }

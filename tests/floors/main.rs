@@ -21,11 +21,16 @@ const SEES: &[(&str, &[&str])] = &[
     ("atomic_file", &[]),
     // Files that only one process at a time may have.
     ("locked_file", &[]),
+    // No process is started while this one stops.
+    ("starting", &[]),
     // Paths in, bytes out: what the bytes are is for others.
     ("sources", &["domain"]),
     // DICOM as bytes: what the elements mean is for others.
     ("data_elements", &[]),
-    ("imaging", &["data_elements", "domain", "sources"]),
+    (
+        "imaging",
+        &["data_elements", "domain", "sources", "starting"],
+    ),
     ("inference", &["atomic_file", "domain", "imaging"]),
     // Files in, tensors out: which network they belong to is for others.
     ("checkpoint", &["domain"]),
@@ -49,14 +54,21 @@ const SEES: &[(&str, &[&str])] = &[
     ("predictions", &["domain", "store"]),
     ("worker", &["domain", "imaging", "inference", "predictions"]),
     // Pixels, yes; never a tensor.
-    ("tui", &["domain", "library", "store", "worker"]),
+    ("tui", &["domain", "library", "starting", "store", "worker"]),
     ("cli", &[]),
     // Where a redirect leads.
     ("web", &["domain"]),
     // A client of servers: no screen and no decoder.
     (
         "dicomweb",
-        &["atomic_file", "data_elements", "domain", "sources", "web"],
+        &[
+            "atomic_file",
+            "data_elements",
+            "domain",
+            "sources",
+            "starting",
+            "web",
+        ],
     ),
     // Its keys are options, and their values are read alike.
     ("config", &["cli", "domain"]),

@@ -45,7 +45,8 @@ fn wait_for_picture(session: &Session, of: &str) -> Picture {
 
 #[test]
 fn kitty_gets_each_picture_and_none_is_left_at_the_end() {
-    let mut session = cxr(Kind::Kitty, &[]);
+    // Over a line that seems slow, a coarse picture would come between.
+    let mut session = cxr(Kind::Kitty, &["--coarse-above", "0"]);
     let first = wait_for_picture(&session, "clear_1.png");
     assert!(!first.is_virtual);
     // At most the pixels of the cells, 10 × 20 each: no picture is scaled up before it is sent.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{DicomWebCredential, LONGEST, wrong};
 use crate::dicomweb::error::DicomWebError;
+use crate::starting;
 
 /// How the command is called in messages, which never quote it: it may hold a secret itself.
 const ORIGIN: &str = "the command of pacs-credentials";
@@ -32,16 +33,16 @@ fn ask_within(
     host: &str,
     patience: Duration,
 ) -> Result<DicomWebCredential, DicomWebError> {
-    let child = Command::new("sh")
+    let mut command = Command::new("sh");
+    command
         .args(["-c", line])
         .env("CXR_PACS_HOST", host)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         // Its words could hold a secret, and would tear the screen.
-        .stderr(Stdio::null())
-        .spawn();
-    let child =
-        child.map_err(|error| wrong(format!("{ORIGIN} could not be started: {}", error.kind())))?;
+        .stderr(Stdio::null());
+    let child = starting::spawn(&mut command)
+        .map_err(|error| wrong(format!("{ORIGIN} could not be started: {}", error.kind())))?;
     let text = output(child, patience)?;
     read(&text)
 }

@@ -19,6 +19,7 @@ use super::shared_memory::SharedWindow;
 use super::wire::{self, DecoderTask, DecoderTerms, Nonce};
 use crate::domain::{Radiograph, Samples, SourceHeader};
 use crate::imaging::{DecodeLimits, ImageFault};
+use crate::starting;
 
 /// The time limit for the greeting of a new process.
 const GREETING: Duration = Duration::from_secs(20);
@@ -317,7 +318,7 @@ fn spawn(command: Command) -> io::Result<Child> {
         let (starter, starts) = mpsc::channel::<StartRequest>();
         thread::Builder::new().spawn(move || {
             for (mut command, started) in starts {
-                let child = command.spawn();
+                let child = starting::spawn(&mut command);
                 // Closes this copy of the child's end of the socket.
                 drop(command);
                 let _ = started.send(child);

@@ -9,6 +9,7 @@ use std::thread;
 use super::App;
 use crate::domain::text::clean;
 use crate::domain::{HeatMapChoice, Prevalences};
+use crate::starting;
 use crate::tui::hooks::{Hook, OpenTarget, PictureOrder, ReportOrder};
 use crate::tui::update::{Message, away};
 use crate::worker::{Generation, RenderRequest};
@@ -111,7 +112,7 @@ impl App {
                 screen.lend(|| {
                     let run = program
                         .command(&path)
-                        .and_then(|mut command| command.status());
+                        .and_then(|mut command| starting::spawn(&mut command)?.wait());
                     program.ended(run)
                 })
             })?

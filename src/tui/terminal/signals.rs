@@ -11,6 +11,8 @@ use rustix::process::{Signal as Number, getpgrp, getsid, kill_current_process_gr
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 
+use crate::starting;
+
 /// Whether another program has the terminal. The keys that interrupt or suspend it go to this process too, since both are
 /// one job.
 static LENT: AtomicBool = AtomicBool::new(false);
@@ -126,5 +128,6 @@ pub fn can_stop() -> bool {
 /// If the signal cannot be sent.
 pub fn stop_here() -> io::Result<()> {
     // Not SIGTSTP, for which this program has a handler.
-    kill_current_process_group(Number::STOP).map_err(Into::into)
+    let stop = || kill_current_process_group(Number::STOP);
+    starting::while_none_starts(stop).map_err(Into::into)
 }

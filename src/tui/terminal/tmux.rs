@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::Reason;
 use super::cell::plausible;
+use crate::starting;
 
 /// A server on this machine answers in milliseconds. One that hangs must not hold up the screen.
 const WAIT: Duration = Duration::from_millis(500);
@@ -312,11 +313,11 @@ fn number(text: &str) -> Option<(u32, u32)> {
 
 /// The standard output of a command, which is killed after `timeout`.
 fn output(mut command: Command, timeout: Duration) -> io::Result<String> {
-    let mut child = command
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+        .stderr(Stdio::null());
+    let mut child = starting::spawn(&mut command)?;
     let (sender, receiver) = mpsc::channel();
     if let Some(mut stdout) = child.stdout.take() {
         thread::spawn(move || {
