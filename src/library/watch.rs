@@ -1,8 +1,9 @@
 //! Notices changes in open folders: files that appear, disappear or are written to.
 
+mod names;
+mod places;
+
 use std::collections::{BTreeSet, HashSet};
-use std::ffi::OsStr;
-use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -11,17 +12,23 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::{UnreadFormat, WalkItem, is_hidden, scan_except};
-use crate::imaging::{FileStamp, Sighting, sight};
-use crate::sources::{Sources, archive, is_remote};
+use super::{UnreadFormat, WalkItem, scan_except};
+use crate::imaging::FileStamp;
+use crate::sources::{Sources, is_remote};
+use names::{Names, WatchedRoot};
+use places::{WatchedPlace, above, changes};
 
 /// A file that is being written is looked at after this long without another change …
 const CALM: Duration = Duration::from_millis(250);
 /// … or, while changes keep coming, at the latest after this long.
 const LONGEST: Duration = Duration::from_secs(1);
+
+/// After another walk was asked for, the next one is asked for only after this long …
+const SHORTEST_REST: Duration = Duration::from_secs(2);
+/// … and after twice as long each time that it is needed at once again, up to this.
+const LONGEST_REST: Duration = Duration::from_secs(600);
 
 /// A file that was looked at again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,86 +194,6 @@ fn watch_whole(watcher: &mut RecommendedWatcher, folder: &Path) -> notify::Resul
     watcher.watch(folder, RecursiveMode::Recursive)
 }
 
-/// A root as it was when its watch began.
-struct WatchedPlace {
-    real: PathBuf,
-    is_folder: bool,
-}
-
-impl WatchedPlace {
-    fn of(root: &WatchedRoot) -> Self {
-        WatchedPlace {
-            is_folder: root.real.is_dir(),
-            real: root.real.clone(),
-        }
-    }
-
-    fn folder(&self) -> Option<PathBuf> {
-        self.is_folder.then(|| self.real.clone())
-    }
-
-    /// Whether a root that comes or goes at this path has to be watched anew. A file is watched through its folder, which
-    /// stays.
-    fn lies_at(&self, path: &Path) -> bool {
-        match path == self.real {
-            true => self.is_folder || path.is_dir(),
-            false => self.real.starts_with(path),
-        }
-    }
-}
-
-/// The folders above the roots that exist, and those of them without which a root is not watched at all: that of a file,
-/// and the nearest one of a root that is not there.
-fn above(places: &[WatchedPlace]) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
-    // Elsewhere the system reports all that happens at any depth, and much would be reported in vain.
-    let most = if cfg!(target_os = "linux") {
-        usize::MAX
-    } else {
-        1
-    };
-    let (mut above, mut needed) = (BTreeSet::new(), BTreeSet::new());
-    for place in places {
-        let folders = place.real.ancestors().skip(1);
-        let mut folders = folders.filter(|folder| folder.is_dir()).take(most);
-        let nearest = folders.next().map(Path::to_owned);
-        above.extend(nearest.iter().cloned().chain(folders.map(Path::to_owned)));
-        needed.extend(nearest.filter(|_| !place.is_folder));
-    }
-    (above, needed)
-}
-
-/// What an event tells of the roots.
-fn changes(
-    event: notify::Result<Event>,
-    places: &[WatchedPlace],
-) -> impl Iterator<Item = WatchNote> {
-    let event = event.ok().filter(|event| !event.need_rescan());
-    let missed = event.is_none().then_some(WatchNote::Missed);
-    let event = event
-        .filter(|event| is_change(event.kind))
-        .unwrap_or_default();
-    let is_move = matches!(
-        event.kind,
-        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
-    );
-    let told = event.paths.into_iter().filter_map(move |path| {
-        if is_move && places.iter().any(|place| place.lies_at(&path)) {
-            return Some(WatchNote::Missed);
-        }
-        let is_below = places.iter().any(|place| path.starts_with(&place.real));
-        is_below.then_some(WatchNote::At(path))
-    });
-    missed.into_iter().chain(told)
-}
-
-fn is_change(kind: EventKind) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        _ => true,
-    }
-}
-
 /// Changes that came together.
 #[derive(Default)]
 struct Gathered {
@@ -276,10 +203,17 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// Waits for a change, and for what comes soon after it.
-    fn next(events: &Receiver<WatchNote>) -> Self {
+    /// Waits for a change, with a limit if there is one, and for what comes soon after it.
+    fn next(events: &Receiver<WatchNote>, limit: Option<Duration>) -> Self {
         let mut gathered = Gathered::default();
-        gathered.add(events.recv().ok());
+        let first = match limit {
+            None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(limit) => events.recv_timeout(limit),
+        };
+        if first == Err(RecvTimeoutError::Timeout) {
+            return gathered;
+        }
+        gathered.add(first.ok());
         let since = Instant::now();
         while !gathered.ended && since.elapsed() < LONGEST {
             match events.recv_timeout(CALM) {
@@ -299,14 +233,47 @@ impl Gathered {
     }
 }
 
+/// The time between two walks that nobody asked for. A walk opens files, which the system reports as well: where it
+/// loses reports because of the walk itself, one walk after the other would follow for ever.
+struct Rest {
+    /// Nothing is asked for before.
+    end: Instant,
+    length: Duration,
+}
+
+impl Rest {
+    fn new(now: Instant) -> Self {
+        Rest {
+            end: now,
+            length: Duration::ZERO,
+        }
+    }
+
+    fn left(&self, now: Instant) -> Duration {
+        self.end.saturating_duration_since(now)
+    }
+
+    /// Begins to rest, longer than before if that was not long ago.
+    fn begin(&mut self, now: Instant) {
+        self.length = match now < self.end + self.length {
+            true => (2 * self.length).min(LONGEST_REST),
+            false => SHORTEST_REST,
+        };
+        self.end = now + self.length;
+    }
+}
+
 fn report(
     mut watcher: RecommendedWatcher,
     names: &Names,
     (sender, events): (&Sender<WatchNote>, &Receiver<WatchNote>),
     on: impl Fn(DiskNews),
 ) {
+    let mut rest = Rest::new(Instant::now());
+    let mut is_due = false;
     loop {
-        let changes = Gathered::next(events);
+        let limit = is_due.then(|| rest.left(Instant::now()));
+        let changes = Gathered::next(events, limit);
         if changes.ended {
             return;
         }
@@ -315,9 +282,12 @@ fn report(
         if !touched.is_empty() {
             on(DiskNews::Touched(touched));
         }
-        if !changes.missed {
+        is_due |= changes.missed;
+        if !is_due || !rest.left(Instant::now()).is_zero() {
             continue;
         }
+        is_due = false;
+        rest.begin(Instant::now());
         // Folders may have come unseen too, so all of it begins anew, and before anybody walks again.
         drop(watcher);
         watcher = match begin(&names.names, sender) {
@@ -326,111 +296,6 @@ fn report(
         };
         on(DiskNews::Missed);
     }
-}
-
-/// A file or a folder that is watched.
-struct WatchedRoot {
-    /// As an absolute path.
-    real: PathBuf,
-    /// As it was given.
-    given: PathBuf,
-    /// What a walk reports of it: the same, or a part of an archive.
-    walked: PathBuf,
-}
-
-impl WatchedRoot {
-    fn of(named: &Path) -> Result<Self, String> {
-        // Of a part of an archive, the archive is watched.
-        let given = archive::file_within(named).unwrap_or_else(|| named.to_owned());
-        Ok(WatchedRoot {
-            real: std::path::absolute(&given).map_err(|error| error.kind().to_string())?,
-            given,
-            walked: named.to_owned(),
-        })
-    }
-}
-
-/// Translates paths of change events to the paths that a walk reports.
-struct Names {
-    names: Vec<WatchedRoot>,
-    except: Box<Except>,
-}
-
-impl Names {
-    /// The files at a path, and below it if it is a folder, under the paths that a walk reports.
-    fn look(&self, path: &Path) -> Vec<Touched> {
-        let Some(given) = self.given(path) else {
-            return Vec::new();
-        };
-        match fs::metadata(path) {
-            // The folder may have replaced a file of the same name.
-            Ok(found) if found.is_dir() => {
-                let mut touched = files(std::slice::from_ref(&given), &self.except);
-                touched.push(Touched::look(given.into()));
-                touched
-            }
-            Ok(_) if (self.except)(path) => Vec::new(),
-            Ok(_) => match sight(path) {
-                Sighting::Image => vec![Touched::look(given.into())],
-                // Its members that are gone are not found any more.
-                Sighting::Archive => {
-                    let mut touched = vec![Touched::gone(given.clone().into())];
-                    touched.extend(files(&self.walked(given), &self.except));
-                    touched
-                }
-                Sighting::Unread(format) => vec![Touched::unread(given.into(), format)],
-                Sighting::Closed(_) | Sighting::Other => Vec::new(),
-            },
-            Err(_) => vec![Touched::gone(given.into())],
-        }
-    }
-
-    /// What a walk reports of an archive: all of it, or the parts that were named.
-    fn walked(&self, archive: PathBuf) -> Vec<PathBuf> {
-        let of = |root: &&WatchedRoot| root.given == archive;
-        let parts: Vec<PathBuf> = self
-            .names
-            .iter()
-            .filter(of)
-            .map(|r| r.walked.clone())
-            .collect();
-        if parts.is_empty() {
-            vec![archive]
-        } else {
-            parts
-        }
-    }
-
-    /// The path under which a walk reports it; `None` if a walk skips it.
-    fn given(&self, path: &Path) -> Option<PathBuf> {
-        self.names
-            .iter()
-            .find_map(|WatchedRoot { real, given, .. }| {
-                let below = path.strip_prefix(real).ok()?;
-                if below.iter().any(is_hidden) {
-                    return None;
-                }
-                Some(if below.as_os_str() == OsStr::new("") {
-                    given.clone()
-                } else {
-                    given.join(below)
-                })
-            })
-    }
-}
-
-/// All images and unread files below `roots`.
-fn files(roots: &[PathBuf], except: impl Fn(&Path) -> bool) -> Vec<Touched> {
-    let mut files = Vec::new();
-    scan_except(roots, except, |found| {
-        match found {
-            WalkItem::Image(path) => files.push(Touched::look(path.into())),
-            WalkItem::Unread { path, format } => files.push(Touched::unread(path.into(), format)),
-            WalkItem::Problem { .. } => {}
-        }
-        ControlFlow::Continue(())
-    });
-    files
 }
 
 /// Whether changes of it can be reported at all: those of a server are not.
@@ -473,278 +338,4 @@ pub fn rescan(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(60);
-
-    /// Where a watch reports, and the files that it reports.
-    fn reported() -> (impl Fn(DiskNews) + Send, Receiver<Vec<Touched>>) {
-        let (sender, files) = mpsc::channel();
-        let on = move |news| {
-            if let DiskNews::Touched(touched) = news {
-                drop(sender.send(touched));
-            }
-        };
-        (on, files)
-    }
-
-    /// Waits for a report on this file that says so: on a busy machine, one change may come in several.
-    fn report_on(
-        news: &Receiver<Vec<Touched>>,
-        path: &Path,
-        says: impl Fn(&Touched) -> bool,
-    ) -> Touched {
-        let end = Instant::now() + LIMIT;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let touched = news.recv_timeout(left).expect("no such report in time");
-            let mut found = touched.into_iter().filter(|t| *t.path == *path);
-            if let Some(found) = found.find(&says) {
-                return found;
-            }
-        }
-    }
-
-    #[test]
-    fn created_written_and_removed_files_are_reported_under_their_walk_paths() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("films");
-        fs::create_dir_all(root.join("ward")).unwrap();
-        let (on, news) = reported();
-        let _watch = watch(std::slice::from_ref(&root), |_| false, on).unwrap();
-        let film = root.join("ward/a.png");
-        fs::write(&film, "one").unwrap();
-        let first = report_on(&news, &film, |film| film.exists && film.stamp.is_some());
-        fs::write(root.join("ward/.hidden.png"), "x").unwrap();
-        fs::write(root.join("ward/notes.txt"), "x").unwrap();
-        fs::write(&film, "two").unwrap();
-        report_on(&news, &film, |film| {
-            film.stamp.is_some() && film.stamp != first.stamp
-        });
-        // A whole folder is moved in, and out again.
-        let aside = folder.path().join("aside");
-        fs::create_dir(&aside).unwrap();
-        fs::write(aside.join("b.png"), "x").unwrap();
-        fs::rename(&aside, root.join("new")).unwrap();
-        report_on(&news, &root.join("new/b.png"), |film| film.exists);
-        fs::rename(root.join("new"), &aside).unwrap();
-        report_on(&news, &root.join("new"), |folder| !folder.exists);
-        fs::remove_file(&film).unwrap();
-        report_on(&news, &film, |film| !film.exists);
-    }
-
-    /// Opening and closing a file of the store would release its locks.
-    #[test]
-    fn excepted_files_are_not_reported_and_unread_formats_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("films");
-        fs::create_dir_all(&root).unwrap();
-        let store = root.join("reviews.gif");
-        let is_store = {
-            let store = store.clone();
-            move |path: &Path| path == store
-        };
-        let (on, news) = reported();
-        let roots = [root.clone()];
-        let _watch = watch(&roots, is_store.clone(), on).unwrap();
-        fs::write(&store, "x").unwrap();
-        fs::write(root.join("films.zip"), "x").unwrap();
-        fs::write(root.join("last.png"), "x").unwrap();
-        let mut seen = Vec::new();
-        while !seen.iter().any(|t: &Touched| t.path.ends_with("last.png")) {
-            seen.extend(news.recv_timeout(LIMIT).expect("no report in time"));
-        }
-        // One change may come in several reports.
-        seen.sort_by(|one, other| one.path.cmp(&other.path));
-        seen.dedup_by(|one, other| one.path == other.path);
-        let zip = |touched: &Touched| {
-            let words = touched.unread.map(|format| format.noun());
-            touched.path.ends_with("films.zip") && words == Some("zip archive")
-        };
-        for seen in [seen, rescan(&roots, is_store, &[])] {
-            assert!(seen.iter().all(|touched| *touched.path != *store));
-            assert_eq!(seen.iter().filter(|touched| zip(touched)).count(), 1);
-        }
-    }
-
-    #[test]
-    fn a_second_walk_finds_new_removed_and_written_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().to_owned();
-        let path = |name: &str| -> Arc<Path> { root.join(name).into() };
-        for name in ["read.png", "unread.png", "gone.png", "same.png"] {
-            fs::write(path(name), name).unwrap();
-        }
-        let elsewhere = tempfile::tempdir().unwrap();
-        let target = elsewhere.path().join("target.png");
-        fs::write(&target, "x").unwrap();
-        std::os::unix::fs::symlink(&target, path("link.png")).unwrap();
-        thread::sleep(CALM);
-        let read = ["read.png", "gone.png", "same.png", "link.png"].map(|name| KnownFile {
-            stamp: FileStamp::of(&path(name)),
-            path: path(name),
-            is_shown: true,
-        });
-        let unread = KnownFile {
-            path: path("unread.png"),
-            is_shown: false,
-            stamp: None,
-        };
-        let mut known = [&read[..], &[unread]].concat();
-        assert_eq!(rescan(std::slice::from_ref(&root), |_| false, &known), []);
-        fs::write(path("read.png"), "other").unwrap();
-        fs::write(path("unread.png"), "other").unwrap();
-        fs::remove_file(path("gone.png")).unwrap();
-        fs::write(path("new.png"), "x").unwrap();
-        // No watch sees that.
-        fs::write(&target, "other").unwrap();
-        let found = rescan(std::slice::from_ref(&root), |_| false, &known);
-        let found: Vec<_> = found.iter().map(|t| (t.path.clone(), t.exists)).collect();
-        let expected = [
-            ("new.png", true),
-            ("read.png", true),
-            ("gone.png", false),
-            ("link.png", true),
-        ];
-        assert_eq!(found, expected.map(|(name, exists)| (path(name), exists)));
-        // It was read so soon after it was written that its stamp cannot tell.
-        known[2].stamp = None;
-        let found = rescan(std::slice::from_ref(&root), |_| false, &known);
-        assert!(found.iter().any(|touched| touched.path == path("same.png")));
-    }
-
-    /// After each gap in what is known, another walk is asked for; nothing else of the folders above matters.
-    #[test]
-    fn lost_events_and_moved_roots_ask_for_another_walk() {
-        let place = |real: &str, is_folder| WatchedPlace {
-            real: real.into(),
-            is_folder,
-        };
-        let places = [place("/w/films", true), place("/w/one.dcm", false)];
-        let told = |event| changes(event, &places).collect::<Vec<_>>();
-        let of = |kind: EventKind, path: &str| told(Ok(Event::new(kind).add_path(path.into())));
-        let lost = Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan);
-        assert_eq!(told(Ok(lost)), [WatchNote::Missed]);
-        assert_eq!(told(Err(notify::Error::generic(""))), [WatchNote::Missed]);
-        let moved = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::From));
-        let created = EventKind::Create(notify::event::CreateKind::Any);
-        let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
-        for (kind, path, expected) in [
-            (moved, "/w/films", Some(WatchNote::Missed)),
-            (created, "/w", Some(WatchNote::Missed)),
-            (written, "/w", None),
-            (moved, "/w/other", None),
-            (
-                created,
-                "/w/films/a",
-                Some(WatchNote::At("/w/films/a".into())),
-            ),
-            (
-                written,
-                "/w/films/a",
-                Some(WatchNote::At("/w/films/a".into())),
-            ),
-            // Its folder is watched, so it may be replaced.
-            (
-                moved,
-                "/w/one.dcm",
-                Some(WatchNote::At("/w/one.dcm".into())),
-            ),
-            (EventKind::Access(AccessKind::Read), "/w/films/a", None),
-        ] {
-            assert_eq!(of(kind, path), Vec::from_iter(expected), "{kind:?} {path}");
-        }
-    }
-
-    #[test]
-    fn a_folder_that_vanishes_while_it_is_watched_is_no_fault() {
-        let mut watcher = notify::recommended_watcher(|_| ()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        assert!(watch_whole(&mut watcher, folder.path()).is_ok());
-        assert!(watch_whole(&mut watcher, &folder.path().join("gone")).is_ok());
-    }
-
-    #[test]
-    fn a_root_that_is_moved_away_and_made_again_is_watched_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let root = at("ward/films");
-        fs::create_dir_all(&root).unwrap();
-        fs::create_dir_all(at("copy/films")).unwrap();
-        let (sender, news) = mpsc::channel();
-        let on = move |news| drop(sender.send(news));
-        let _watch = watch(std::slice::from_ref(&root), |_| false, on).unwrap();
-        for (from, to) in [("ward/films", "old"), ("old", "ward/films")] {
-            fs::rename(at(from), at(to)).unwrap();
-            assert_eq!(news.recv_timeout(LIMIT), Ok(DiskNews::Missed));
-        }
-        // So it is where a folder above is replaced.
-        if cfg!(target_os = "linux") {
-            fs::rename(at("ward"), at("ward.old")).unwrap();
-            fs::rename(at("copy"), at("ward")).unwrap();
-            assert_eq!(news.recv_timeout(LIMIT), Ok(DiskNews::Missed));
-        }
-        // One move may have been told of twice: then the watch stood only after the file was written.
-        for number in 0.. {
-            let film = root.join(format!("{number}.png"));
-            fs::write(&film, "x").unwrap();
-            let found = news.recv_timeout(LIMIT).expect("no report in time");
-            if matches!(found, DiskNews::Touched(files) if files.iter().any(|f| *f.path == *film)) {
-                break;
-            }
-        }
-    }
-
-    #[test]
-    fn an_archive_that_is_replaced_is_reported_member_by_member() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("films");
-        fs::create_dir_all(&root).unwrap();
-        let archive = root.join("a.tar");
-        let put = |names: &[&str]| {
-            // Moved in whole, as a copy of a PACS comes.
-            let beside = folder.path().join("a.tar");
-            fs::write(&beside, tar(names)).unwrap();
-            fs::rename(&beside, &archive).unwrap();
-        };
-        put(&["1.png", "2.png"]);
-        let (on, news) = reported();
-        let roots = [root.clone()];
-        let _watch = watch(&roots, |_| false, on).unwrap();
-        let known = |name: &str| KnownFile {
-            path: archive.join(name).into(),
-            is_shown: false,
-            stamp: None,
-        };
-        let known = [known("1.png"), known("2.png")];
-        assert_eq!(rescan(&roots, |_| false, &known), []);
-        put(&["2.png", "3.png"]);
-        let found = news.recv_timeout(LIMIT).expect("no report in time");
-        let found: Vec<_> = found.iter().map(|t| (&*t.path, t.exists)).collect();
-        let (two, three) = (archive.join("2.png"), archive.join("3.png"));
-        // All that was in it may be gone, and what is there is.
-        assert_eq!(found, [(&*archive, false), (&*two, true), (&*three, true)]);
-        let found = rescan(&roots, |_| false, &known);
-        let found: Vec<_> = found.iter().map(|t| (&*t.path, t.exists)).collect();
-        assert_eq!(found, [(&*three, true), (&*archive.join("1.png"), false)]);
-    }
-
-    /// A tar archive of empty members.
-    fn tar(names: &[&str]) -> Vec<u8> {
-        let mut archive = Vec::new();
-        for name in names {
-            let mut header = [0; 512];
-            header[..name.len()].copy_from_slice(name.as_bytes());
-            header[124..135].copy_from_slice(b"00000000000");
-            header[148..156].copy_from_slice(b"        ");
-            header[156] = b'0';
-            header[257..263].copy_from_slice(b"ustar\0");
-            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-            header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
-            archive.extend(header);
-        }
-        archive.extend([0; 1024]);
-        archive
-    }
-}
+mod tests;
