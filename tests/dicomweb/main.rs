@@ -2,6 +2,8 @@
 #![cfg(feature = "dicomweb")]
 
 mod films;
+#[path = "../free_ports/mod.rs"]
+mod free_ports;
 mod orthanc;
 #[path = "../terminal/session.rs"]
 #[allow(dead_code, reason = "the tests of the terminal use all of it")]

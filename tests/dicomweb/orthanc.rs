@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::free_ports::free_ports;
 use crate::skip;
 
 /// The only user.
@@ -45,7 +46,7 @@ impl Orthanc {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let (port, dicom) = free_ports();
+        let [port, dicom] = free_ports();
         let settings = json!({
             "StorageDirectory": folder.path().join("store"),
             "IndexDirectory": folder.path().join("store"),
@@ -115,13 +116,4 @@ impl Drop for Orthanc {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Two ports that are free at the moment.
-fn free_ports() -> (u16, u16) {
-    let held = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [one, two] = held
-        .each_ref()
-        .map(|held| held.local_addr().unwrap().port());
-    (one, two)
 }

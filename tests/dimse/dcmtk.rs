@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use cxr::dimse::Part10Object;
 
+use super::free_ports::free_ports;
 use super::listening::Listening;
 use super::sending::{Sender, films};
-use super::{film, free_port, has, imaging_files, object, visible};
+use super::{film, has, imaging_files, object, visible};
 
 fn runs(program: &str, arguments: &[&str]) -> bool {
     let output = Command::new(program).args(arguments).output().unwrap();
@@ -120,7 +121,7 @@ struct Storescp(Child, u16);
 
 impl Storescp {
     fn start(folder: &Path, options: &[&str]) -> Self {
-        let port = free_port();
+        let [port] = free_ports();
         let child = Command::new("storescp")
             .args(options)
             .args(["-od", folder.to_str().unwrap(), &port.to_string()])

@@ -3,6 +3,8 @@
 
 mod bounds;
 mod dcmtk;
+#[path = "../free_ports/mod.rs"]
+mod free_ports;
 mod hostile;
 #[path = "../imaging_files/mod.rs"]
 mod imaging_files;
@@ -15,7 +17,6 @@ mod sending;
 mod skip;
 
 use std::io::Read;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -69,21 +70,6 @@ fn associate(port: u16) -> Result<StoreRequestor, cxr::dimse::DimseError> {
         timeout,
         &[digital_radiograph()],
     )
-}
-
-/// Two ports that are free at the moment.
-fn free_ports() -> (u16, u16) {
-    let held = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    let [one, two] = held
-        .each_ref()
-        .map(|held| held.local_addr().unwrap().port());
-    (one, two)
-}
-
-/// A port that is free at the moment.
-fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
 }
 
 /// Whether a program is there; otherwise the test skips.

@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::free_ports::free_ports;
 use super::listening::Listening;
 use super::sending::{Sender, films};
-use super::{free_ports, skip};
+use super::skip;
 
 const PLUGINS: &str = "/usr/share/orthanc/plugins";
 /// "me:secret" in base64.
@@ -33,7 +34,7 @@ impl Orthanc {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let (dicom, http) = free_ports();
+        let [dicom, http] = free_ports();
         let configuration = serde_json::json!({
             "StorageDirectory": folder.path().join("storage"),
             "IndexDirectory": folder.path().join("index"),

@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use super::free_ports::free_ports;
 use super::listening::Listening;
 use super::sending::{Sender, films};
-use super::{free_port, object, skip, visible};
+use super::{object, skip, visible};
 
 const PEER: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -39,7 +40,7 @@ fn pynetdicom_sends_here_and_is_sent_to() {
     }
 
     let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
+    let [port] = free_ports();
     let mut receiver = Command::new(&python)
         .args([PEER, "receive", &port.to_string()])
         .arg(folder.path())

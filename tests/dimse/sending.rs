@@ -9,7 +9,7 @@ use super::imaging_files::{self, data_set_start};
 use super::listening::Listening;
 use super::{CXR, film};
 
-/// The port of the discard protocol, where nobody listens. A free one might be taken by a listener of another test.
+/// A port at which no program listens. A free one might be taken by a listener of another test.
 const NOBODY: u16 = 9;
 
 /// A user's home, with the journals in it.

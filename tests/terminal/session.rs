@@ -283,14 +283,9 @@ impl Session {
                 let _ = self.writer.lock().unwrap().write_all(key);
                 thread::sleep(Duration::from_millis(300));
             }
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.exit_code();
+            if let Some(code) = self.ended(start) {
+                return code;
             }
-            assert!(
-                start.elapsed() < LIMIT,
-                "it does not end:\n{}",
-                self.screen()
-            );
         }
     }
 
@@ -337,17 +332,23 @@ impl Session {
             .count()
     }
 
+    /// The exit code, once it has ended.
+    fn ended(&mut self, since: Instant) -> Option<u32> {
+        let status = self.child.try_wait().unwrap();
+        assert!(
+            status.is_some() || since.elapsed() < LIMIT,
+            "it does not end:\n{}",
+            self.screen()
+        );
+        status.map(|status| status.exit_code())
+    }
+
     pub fn wait_for_end(&mut self) -> u32 {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.exit_code();
+            if let Some(code) = self.ended(start) {
+                return code;
             }
-            assert!(
-                start.elapsed() < LIMIT,
-                "it does not end:\n{}",
-                self.screen()
-            );
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -51,6 +51,12 @@ impl StudyFolder {
         command.output().unwrap()
     }
 
+    /// For one reader, with so many days between the sittings.
+    fn make_independent(&self, days: &str) {
+        let design = ["--design", "independent", "--washout-days", days];
+        self.make(&[&["--reader", "ann"], &design[..]].concat());
+    }
+
     fn make(&self, arguments: &[&str]) {
         let common = [
             "study",
@@ -588,14 +594,7 @@ fn marks_are_compared(study: &StudyFolder) {
 #[test]
 fn the_second_sitting_waits_for_the_wash_out() {
     let study = StudyFolder::new();
-    study.make(&[
-        "--reader",
-        "ann",
-        "--design",
-        "independent",
-        "--washout-days",
-        "28",
-    ]);
+    study.make_independent("28");
     study.read("ann", false, |_| true);
     let mut session = study.open("ann");
     session.wait_for_text("wash-out of 28 days ends at");
@@ -636,14 +635,7 @@ fn the_second_sitting_waits_for_the_wash_out() {
 #[test]
 fn a_sitting_that_is_still_on_a_screen_keeps_the_other_one_shut() {
     let study = StudyFolder::new();
-    study.make(&[
-        "--reader",
-        "ann",
-        "--design",
-        "independent",
-        "--washout-days",
-        "0",
-    ]);
+    study.make_independent("0");
     let check = text(&study.run(&["study", "check", "study.toml"]).stdout);
     let is_aided_first = check.contains("4 cases, aided, then unaided");
     let (mut first, _) = study.call_all("ann", is_aided_first, |_| true);

@@ -27,7 +27,7 @@ impl Judged {
         self.mixed.contains(study)
     }
 
-    /// Leaves the films out that are gone: nobody can tell any more whose they are. Returns how many.
+    /// Leaves the films out that are gone, since their patients are not known any more. Returns how many.
     pub fn leave_out(&self, studies: &mut HashMap<String, StudyFilms>) -> usize {
         for (study, gone) in &self.gone {
             if let Some(study) = studies.get_mut(study) {

@@ -63,7 +63,7 @@ pub enum FilmStatus {
     Failed,
     /// No film.
     Skipped,
-    /// Its header cannot be read any more, so that nobody can tell whose it is. It is left out.
+    /// Its header cannot be read any more, so that its patient is not known. It is left out.
     Gone,
 }
 

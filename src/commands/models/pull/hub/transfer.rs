@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn a_server_that_is_not_there_is_named() {
         let (_folder, part) = in_folder();
-        // Discard: nobody listens there.
+        // No program listens at this port.
         let url = "http://127.0.0.1:9/model.pt".to_owned();
         let (_, digest) = content();
         let error = fetched(&url, &digest, None, &part, &|_, _| {}).unwrap_err();

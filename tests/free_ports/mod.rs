@@ -1,0 +1,10 @@
+//! Ports for servers that choose none themselves.
+
+use std::net::TcpListener;
+
+/// So many different ports that are free at the moment.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.each_ref()
+        .map(|held| held.local_addr().unwrap().port())
+}
