@@ -9,9 +9,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::curve::Curve;
-use crate::isa::{Kernels, PairKernels};
+use crate::isa::{Convolve, Kernels, PairKernels};
 use crate::memory::{AlignedBuf, LINE, Layout, Map, PixelRow, Scratch, whole_lines};
-use crate::microkernels::{Ahead, Tile};
+use crate::microkernels::{AheadParts, Tile};
 use crate::products::Products;
 use crate::tiling::{OutputPanel, Tiling, panels};
 
@@ -295,13 +295,13 @@ impl PackedConv {
         }
     }
 
-    /// The microkernel for a tile.
-    fn convolve(&self, vectors: usize, pixels: usize) -> unsafe fn(&Tile) {
+    /// The microkernels for tiles of a panel, `[pixels − 1]`.
+    fn convolve(&self, vectors: usize) -> &'static [Convolve] {
         let table = match self.pairs() {
             Some(pairs) => &pairs.convolve,
             None => &self.kernels.convolve,
         };
-        table[vectors - 1][pixels - 1]
+        table[vectors - 1]
     }
 
     /// Computes all tiles of a block for one panel after another, so that a panel's weights stay in the cache.
@@ -317,23 +317,36 @@ impl PackedConv {
         tiles: Range<usize>,
         which: &Range<usize>,
     ) {
+        let stride = self.shape.stride;
         let panels = panels(self.kernels, self.shape.output);
         for panel in panels.skip(which.start).take(which.len()) {
             let width = panel.vectors * self.kernels.lanes;
             let from = |channel: usize| weights.wrapping_add(channel * self.depth());
             let next = from(panel.first + width);
+            let ahead = AheadParts::new(next, [self.depth(), width], tiles.len());
+            let mut tile = match packed {
+                None => self.neighbourhood(input, 0, 0),
+                Some(packed) => self.packed_pixels(packed, 0),
+            };
+            let row = |map: Map| map.row(0);
+            self.onto(&mut tile, &panel, residual.map(row), row(output), 0);
+            tile.weights = from(panel.first);
+            // The first pixel's. What else a tile has is the same for the whole panel.
+            let first = (tile.input, tile.residual, tile.output);
+            let convolve = self.convolve(panel.vectors);
             for (n, index) in tiles.clone().enumerate() {
                 let (y, x, pixels) = tiling.tile(index);
-                let mut tile = match packed {
-                    None => self.neighbourhood(input, y, x),
-                    Some(packed) => self.packed_pixels(packed, n * tiling.most),
-                };
-                let row = |map: Map| map.row(y);
-                self.onto(&mut tile, &panel, residual.map(row), row(output), x);
-                tile.weights = from(panel.first);
-                tile.ahead = Ahead::part(next, [self.depth(), width], (n, tiles.len()));
+                tile.input = first.0.wrapping_add(match packed {
+                    None => input.layout.offset(y * stride, x * stride),
+                    Some(packed) => n * tiling.most * packed.pixel,
+                });
+                if let Some(residual) = residual {
+                    tile.residual = first.1.wrapping_add(residual.layout.offset(y, x));
+                }
+                tile.output = first.2.wrapping_add(output.layout.offset(y, x));
+                tile.ahead = ahead.part(n);
                 // SAFETY: a tile inside the maps, of a size that there is a microkernel for.
-                unsafe { self.convolve(panel.vectors, pixels)(&tile) };
+                unsafe { convolve[pixels - 1](&tile) };
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::transforms::{self, Square};
 use crate::x86::{Avx2, Avx512};
 
 /// A convolution for the number of pixels and vectors that its index in [`Kernels::convolve`] gives.
-type Convolve = unsafe fn(&Tile);
+pub type Convolve = unsafe fn(&Tile);
 
 /// Packs a pixel's channels for a convolution. Arguments: input, channels, scale and shift, output.
 type Pack = unsafe fn(*const f32, usize, [*const f32; 2], *mut f32);

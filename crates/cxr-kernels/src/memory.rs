@@ -151,6 +151,13 @@ impl Layout {
         self.border.top * self.row + self.border.left * self.pixel
     }
 
+    /// From the first pixel inside the border to another one. For inner loops, whose pixels exist: nothing is checked for
+    /// overflow.
+    pub fn offset(&self, y: usize, x: usize) -> usize {
+        y.wrapping_mul(self.row)
+            .wrapping_add(x.wrapping_mul(self.pixel))
+    }
+
     /// The layout of a map that has only `channels` of these channels.
     pub fn with_channels(self, channels: usize) -> Self {
         Layout { channels, ..self }

@@ -63,15 +63,30 @@ impl Default for Ahead {
 /// Values between two fetches ahead.
 const STEPS: usize = 16;
 
-impl Ahead {
-    /// The part that the tile `n` of `tiles` fetches of the numbers from `start` on: as many as the tiles read
-    /// weights, for a neighbourhood of `depth` values and a panel of `width` channels.
-    pub fn part(start: *const f32, [depth, width]: [usize; 2], (n, tiles): (usize, usize)) -> Self {
+/// What the tiles of a panel fetch together, a part each.
+pub struct AheadParts {
+    first: Ahead,
+    /// Numbers of a part.
+    length: usize,
+}
+
+impl AheadParts {
+    /// The numbers from `start` on: as many as `tiles` tiles read weights, for a neighbourhood of `depth` values and a
+    /// panel of `width` channels.
+    pub fn new(start: *const f32, [depth, width]: [usize; 2], tiles: usize) -> Self {
         let fetches = depth.div_ceil(STEPS);
         let lines = (depth * width / LINE).div_ceil(tiles * fetches);
+        AheadParts {
+            first: Ahead { start, lines },
+            length: lines * fetches * LINE,
+        }
+    }
+
+    /// The part of the tile `n`.
+    pub fn part(&self, n: usize) -> Ahead {
         Ahead {
-            start: start.wrapping_add(n * lines * fetches * LINE),
-            lines,
+            start: self.first.start.wrapping_add(n * self.length),
+            ..self.first
         }
     }
 }
@@ -148,6 +163,7 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
             });
         }
         let mut sums = [first; PIXELS];
+        fetch_ends::<S>(tile, PIXELS);
         let mut weights = tile.weights;
         let mut ahead = tile.ahead.start;
         for row in 0..tile.rows {
@@ -182,6 +198,30 @@ pub unsafe fn convolve<S: Simd, const PIXELS: usize, const VECTORS: usize>(tile:
     }
 }
 
+/// Asks for the lines of the residual and of the output, which are needed once the sums are there. Another core may have
+/// them.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
+#[inline(always)]
+unsafe fn fetch_ends<S: Simd>(tile: &Tile, pixels: usize) {
+    for p in 0..pixels {
+        // SAFETY: the caller vouches for the processor, and nothing is read.
+        unsafe {
+            S::fetch_to_write(nth(tile.output, p, tile.output_pixel));
+            if !tile.residual.is_null() {
+                S::fetch(nth(tile.residual.cast_mut(), p, tile.residual_pixel));
+            }
+        }
+    }
+}
+
+/// The pixel `n`, without the checks for overflow that would cost time here.
+#[inline(always)]
+fn nth(first: *mut f32, n: usize, pixel: usize) -> *mut f32 {
+    first.wrapping_add(n.wrapping_mul(pixel))
+}
+
 /// Adds the residual, clamps and stores.
 ///
 /// # Safety
@@ -195,19 +235,20 @@ unsafe fn finish<S: Simd, const PIXELS: usize, const VECTORS: usize>(
     unsafe {
         let (low, high) = (S::splat(tile.clamp[0]), S::splat(tile.clamp[1]));
         let is_clamped = tile.clamp != NO_CLAMP;
-        unrolled!(v < VECTORS, {
-            let at = v * S::LANES;
-            let count = tile.channels - at;
-            unrolled!(p < PIXELS, {
+        unrolled!(p < PIXELS, {
+            let output = nth(tile.output, p, tile.output_pixel);
+            let residual = nth(tile.residual.cast_mut(), p, tile.residual_pixel);
+            unrolled!(v < VECTORS, {
+                let at = v * S::LANES;
+                let count = tile.channels.saturating_sub(at);
                 let mut value = sums[p][v];
                 if !tile.residual.is_null() {
-                    let residual = tile.residual.add(p * tile.residual_pixel + at);
-                    value = S::add(value, load_up_to::<S>(residual, count));
+                    value = S::add(value, load_up_to::<S>(residual.add(at), count));
                 }
                 if is_clamped {
                     value = S::min(high, S::max(low, value));
                 }
-                store_up_to::<S>(tile.output.add(p * tile.output_pixel + at), value, count);
+                store_up_to::<S>(output.add(at), value, count);
             });
         });
     }

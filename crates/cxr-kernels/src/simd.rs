@@ -26,6 +26,10 @@ pub trait Simd: Copy {
     /// memory at the address.
     #[inline(always)]
     unsafe fn fetch(_: *const f32) {}
+    /// As [`fetch`](Simd::fetch), for a line that will be written. No other core keeps it, so that the first store need
+    /// not wait until they have given it up.
+    #[inline(always)]
+    unsafe fn fetch_to_write(_: *const f32) {}
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn multiply(a: Self::Vector, b: Self::Vector) -> Self::Vector;

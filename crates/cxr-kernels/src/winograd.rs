@@ -12,7 +12,7 @@ use crate::conv::{ConvShape, padded_bias};
 use crate::curve::Curve;
 use crate::isa::{Kernels, SquareKernels};
 use crate::memory::{AlignedBuf, Border, LINE, Layout, Map, Scratch, whole_lines};
-use crate::microkernels::{Ahead, Tile};
+use crate::microkernels::{AheadParts, Tile};
 use crate::threads::share;
 use crate::tiling::{OutputPanel, panels};
 use crate::transforms::Square;
@@ -297,6 +297,7 @@ impl Winograd {
                 let weights = self.weights.as_ptr().wrapping_add(weights);
                 let next = weights.wrapping_add(self.input * width);
                 let tiles = count.div_ceil(widest);
+                let ahead = AheadParts::new(next, [self.input, width], tiles);
                 for tile in 0..tiles {
                     let Range { start: n, end } = share(count, tiles, tile);
                     let pixels = end - n;
@@ -306,7 +307,7 @@ impl Winograd {
                         pixel: self.input_pixel(),
                         run: self.input,
                         weights,
-                        ahead: Ahead::part(next, [self.input, width], (tile, tiles)),
+                        ahead: ahead.part(tile),
                         output: buffer
                             .products
                             .wrapping_add(square * self.output_pixel() + first),

@@ -47,12 +47,13 @@ impl PackedConv {
         };
         let tiling = Tiling::new(1, pixels, self.kernels.pixels());
         for panel in panels(self.kernels, self.shape.output) {
+            let convolve = self.convolve(panel.vectors);
             for index in 0..tiling.count {
                 let (_, x, pixels) = tiling.tile(index);
                 let mut tile = self.packed_pixels(input, x);
                 self.onto(&mut tile, &panel, residual, output, x);
                 // SAFETY: pixels of the rows, of sizes that there is a microkernel for.
-                unsafe { self.convolve(panel.vectors, pixels)(&tile) };
+                unsafe { convolve[pixels - 1](&tile) };
             }
         }
     }
@@ -77,10 +78,11 @@ impl PackedConv {
         };
         let mut tile = self.neighbourhood(input, y, 0);
         self.onto(&mut tile, panel, None, output, 0);
+        let convolve = self.convolve(panel.vectors);
         for index in 0..tiling.count {
             let (_, _, pixels) = tiling.tile(index);
             // SAFETY: a tile of the row, of a size that there is a microkernel for.
-            unsafe { self.convolve(panel.vectors, pixels)(&tile) };
+            unsafe { convolve[pixels - 1](&tile) };
             tile.input = tile.input.wrapping_add(pixels * tile.pixel);
             tile.output = tile.output.wrapping_add(pixels * tile.output_pixel);
         }
