@@ -233,8 +233,8 @@ impl Gathered {
     }
 }
 
-/// The time between two walks that nobody asked for. A walk opens files, which the system reports as well: where it
-/// loses reports because of the walk itself, one walk after the other would follow for ever.
+/// The time between two automatic walks. A walk opens files, and the system reports that too. If it loses reports because
+/// of the walk itself, each walk would cause the next one.
 struct Rest {
     /// Nothing is asked for before.
     end: Instant,

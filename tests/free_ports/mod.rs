@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-/// So many different ports that are free at the moment.
+/// `N` different ports, all free at the moment.
 pub fn free_ports<const N: usize>() -> [u16; N] {
     let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.each_ref()

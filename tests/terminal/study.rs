@@ -51,7 +51,7 @@ impl StudyFolder {
         command.output().unwrap()
     }
 
-    /// For one reader, with so many days between the sittings.
+    /// For one reader. `days` lie between the sittings.
     fn make_independent(&self, days: &str) {
         let design = ["--design", "independent", "--washout-days", days];
         self.make(&[&["--reader", "ann"], &design[..]].concat());

@@ -18,7 +18,7 @@ pub struct Avx2;
 /// instruction; those that lack it take it for no operation.
 #[inline(always)]
 fn prefetchw(from: *const f32) {
-    // SAFETY: the instruction changes nothing that a program can see, whatever the address is.
+    // SAFETY: the instruction only asks for a line. It is valid for any address, and changes no memory or register.
     unsafe { asm!("prefetchw [{}]", in(reg) from, options(nostack, preserves_flags)) };
 }
 
